@@ -125,9 +125,9 @@ class ScoringTask(Protocol):
 class Answer:
     """One answer of one system (or of one variant of it, such as RAG reading `k=5` passages).
 
-    `documents` are the ids the answer rests on, in the order they were used; `ranking` is the retrieval order, best first,
-    where there is one. `bounds` names every limit that was hit. `seconds` is the time this answer took by itself or its
-    share of the batch it was decoded in.
+    `documents` are the ids the answer rests on, in the order they were used; `ranking` is the retrieval order, best
+    first, where there is one. `bounds` names every limit that was hit. `seconds` is the time this answer took by itself
+    or its share of the batch it was decoded in.
     """
 
     question_id: str
