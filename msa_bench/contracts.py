@@ -81,10 +81,11 @@ def hidden_ids(corpus: Corpus, question: Question) -> frozenset[int]:
 
 @dataclass(frozen=True, slots=True)
 class Dataset:
-    """What a task hands to the runner for one subtask, length and seed."""
+    """What a task hands to the runner for one subtask, length and seed; `notes` go into the run record."""
 
     corpus: Corpus
     questions: Sequence[Question]
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
