@@ -1,0 +1,175 @@
+"""The two passes of Memory Sparse Attention over the decoder (paper sections 3.2 and 3.3).
+
+The document pass reads each document alone and keeps, per router layer, one mean key, value and routing key per chunk.
+The query pass reads prompts and goes on token by token; in a router layer it first recalls documents, whose chunks then
+stand between the template head and the prompt.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from msa_bench.model.cache import LayerCache
+from msa_bench.model.decoder import Decoder, DecoderLayer, causal
+
+
+@dataclass(frozen=True, slots=True)
+class Pooled:
+    """What a router layer keeps of a batch of documents, each `[chunks, kv_heads, head_dim]`, document by document."""
+
+    keys: Tensor
+    values: Tensor
+    routing_keys: Tensor
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """Columns a query may attend before its own tokens: `keys`, `values` `[batch, kv_heads, columns, head_dim]` and
+    `visible` `[batch, columns]`."""
+
+    keys: Tensor
+    values: Tensor
+    visible: Tensor
+
+
+Recall = Callable[[DecoderLayer, Tensor], Context]
+"""Routing of one layer: routing queries `[batch, heads, tokens, head_dim]` to the chunks of the chosen documents."""
+
+
+def chunk_counts(lengths: Tensor, chunk_tokens: int) -> Tensor:
+    """Chunks of documents of `lengths` tokens `[documents]`; the last chunk of a document may be shorter."""
+    return (lengths + chunk_tokens - 1) // chunk_tokens
+
+
+class _DocumentPass:
+    """Causal attention inside each right-padded document, pooling in router layers (an `Attend`)."""
+
+    def __init__(self, decoder: Decoder, lengths: Tensor, width: int) -> None:
+        msa = decoder.config.msa
+        if msa is None:
+            raise ValueError("a document pass needs a decoder with memory attention")
+        self.pooled: dict[int, Pooled] = {}
+        self.size = msa.chunk_tokens
+        self.similarity = msa.similarity
+        device = decoder.device
+        counts = chunk_counts(lengths, self.size)
+        most = int(counts.max())
+        self.padding = most * self.size - width
+        chunk = torch.arange(most)
+        self.flat = (chunk < counts[:, None]).flatten().nonzero()[:, 0].to(device)
+        tokens = (lengths[:, None] - chunk * self.size).clamp(1, self.size)
+        self.tokens = tokens.to(device, torch.float32)[:, :, None]
+        real = torch.arange(width) < lengths[:, None]
+        self.real = None if bool(real.all()) else real.to(device)[:, :, None]
+
+    def __call__(self, layer: DecoderLayer, normed: Tensor, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
+        if layer.self_attn.routes:
+            self.keep(layer, normed, k, v)
+        return causal(layer, normed, q, k, v)
+
+    def keep(self, layer: DecoderLayer, normed: Tensor, k: Tensor, v: Tensor) -> None:
+        """Pool what `layer` keeps. The routing key is linear in the input, so the mean is taken before the product."""
+        attention = layer.self_attn
+        shape = (-1, attention.kv_heads, attention.head_dim)
+        keys = self._mean(k.transpose(1, 2).flatten(2)).view(shape)
+        values = self._mean(v.transpose(1, 2).flatten(2)).view(shape)
+        if attention.decoupled:
+            routing_keys = attention.routing_key(self._mean(normed)[None], k)[0].transpose(0, 1)
+        else:
+            routing_keys = keys
+        if self.similarity == "cosine":
+            routing_keys = F.normalize(routing_keys.float(), dim=-1).to(keys.dtype)
+        self.pooled[layer.index] = Pooled(keys, values, routing_keys)
+
+    def _mean(self, x: Tensor) -> Tensor:
+        """Chunk means `[chunks, features]` of `x` `[documents, tokens, features]`, in float32 over true lengths."""
+        if self.real is not None:
+            x = x * self.real
+        chunks = F.pad(x, (0, 0, 0, self.padding)).view(x.shape[0], -1, self.size, x.shape[2])
+        means: Tensor = chunks.sum(2, dtype=torch.float32) / self.tokens
+        return means.to(x.dtype).flatten(0, 1)[self.flat]
+
+
+def document_pass(
+    decoder: Decoder, input_ids: Tensor, lengths: Tensor, starts: Tensor | None = None, stop_early: bool = True
+) -> dict[int, Pooled]:
+    """What each router layer keeps of a batch of documents, by layer number (paper section 3.2, eq. 1-2).
+
+    `input_ids` `[documents, width]` is padded on the right, `lengths` int64 `[documents]` on the CPU, each at least 1.
+    Positions restart at 0 in every document; `starts` `[documents]` gives other first positions (the global RoPE
+    ablation). With `stop_early` nothing above the last routing projection is computed.
+    """
+    width = input_ids.shape[1]
+    attend = _DocumentPass(decoder, lengths, width)
+    positions = torch.arange(width, device=decoder.device)[None]
+    if starts is not None:
+        positions = positions + starts.to(decoder.device)[:, None]
+    rope = decoder.rope(positions)
+    hidden = decoder.model.embed_tokens(input_ids)
+    last = max(decoder.config.msa.router_layers) if decoder.config.msa else 0
+    for layer in decoder.layers:
+        if stop_early and layer.index == last:
+            normed = layer.input_layernorm(hidden)
+            _, k, v = layer.self_attn.project(normed, rope)
+            attend.keep(layer, normed, k, v)
+            break
+        hidden = layer(hidden, rope, attend)
+    return attend.pooled
+
+
+def template_pass(decoder: Decoder, input_ids: Sequence[int]) -> list[tuple[Tensor, Tensor]]:
+    """Keys and values `[kv_heads, tokens, head_dim]` of the template head in every layer: read alone, from position 0."""
+    kept: list[tuple[Tensor, Tensor]] = []
+
+    def attend(layer: DecoderLayer, normed: Tensor, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
+        kept.append((k[0], v[0]))
+        return causal(layer, normed, q, k, v)
+
+    ids = torch.tensor([list(input_ids)], device=decoder.device)
+    decoder.run(ids, torch.arange(ids.shape[1], device=decoder.device)[None], attend)
+    return kept
+
+
+class _QueryPass:
+    """Attention of new tokens over everything cached before them, recalling first where asked (an `Attend`)."""
+
+    def __init__(self, caches: Sequence[LayerCache], real: Tensor, recall: Recall | None) -> None:
+        self.caches, self.real, self.recall = caches, real, recall
+        tokens = real.shape[1]
+        # A padding token attends itself, so that no softmax runs over nothing.
+        self.own = torch.ones(tokens, tokens, dtype=torch.bool, device=real.device).tril() & (
+            real[:, None, :] | torch.eye(tokens, dtype=torch.bool, device=real.device)
+        )
+
+    def __call__(self, layer: DecoderLayer, normed: Tensor, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
+        cache = self.caches[layer.index]
+        if self.recall is not None and layer.self_attn.routes:
+            context = self.recall(layer, layer.self_attn.routing_query(normed, q))
+            cache.extend(context.keys, context.values, context.visible)
+        before = cache.length
+        cache.extend(k, v, self.real)
+        keys, values, visible = cache.filled()
+        tokens = q.shape[2]
+        mask = torch.cat((visible[:, None, :before].expand(-1, tokens, -1), self.own), dim=2)[:, None]
+        return F.scaled_dot_product_attention(q, keys, values, mask, enable_gqa=q.shape[1] != k.shape[1])
+
+
+def query_pass(
+    decoder: Decoder,
+    input_ids: Tensor,
+    positions: Tensor,
+    real: Tensor,
+    caches: Sequence[LayerCache],
+    recall: Recall | None = None,
+) -> Tensor:
+    """Hidden states `[batch, tokens, hidden]` of new tokens, which are added to `caches` (one per layer).
+
+    `input_ids`, `positions` and `real` are `[batch, tokens]`; `real` is False for padding. With `recall` (a prefill),
+    every router layer first asks it for the documents to attend (paper section 3.3, eq. 3-4).
+    """
+    return decoder.run(input_ids, positions, _QueryPass(caches, real, recall))
