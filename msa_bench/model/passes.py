@@ -123,7 +123,7 @@ def document_pass(
 
 
 def template_pass(decoder: Decoder, input_ids: Sequence[int]) -> list[tuple[Tensor, Tensor]]:
-    """Keys and values `[kv_heads, tokens, head_dim]` of the template head in every layer: read alone, from position 0."""
+    """Keys and values `[kv_heads, tokens, head_dim]` of the template head in every layer; it is read alone."""
     kept: list[tuple[Tensor, Tensor]] = []
 
     def attend(layer: DecoderLayer, normed: Tensor, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
