@@ -44,7 +44,7 @@ class _Tier:
 
 
 class MemoryBank:
-    """Chunks of documents, ready to be routed to. `chunks` of room are taken at the start and more as they are needed."""
+    """Chunks of documents, ready to be routed to. Room for `chunks` is taken at the start, more as it is needed."""
 
     def __init__(self, config: ModelConfig, device: torch.device, dtype: torch.dtype, chunks: int = 0) -> None:
         if config.msa is None:

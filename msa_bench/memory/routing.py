@@ -35,10 +35,10 @@ def document_scores(queries: Tensor, routes: Tensor, keys: Tensor, offsets: Tens
 def chunk_scores(queries: Tensor, routes: Tensor, keys: Tensor, msa: MSAConfig) -> Tensor:
     """Scores `[batch, chunks]` of every chunk; arguments as for `document_scores`."""
     queries = scaled_queries(queries, msa)
-    slices = keys.split(CHUNKS_AT_ONCE)
+    slices = [keys[start : start + CHUNKS_AT_ONCE] for start in range(0, len(keys), CHUNKS_AT_ONCE)]
     if msa.head_reduce == "mean":
         joined = join_heads(queries, keys.shape[1])
-        scores = [_reduce_tokens(joined @ part.flatten(1).T, routes, msa.query_reduce) for part in slices]
+        scores = [_reduce_tokens(_products(joined, part.flatten(1)), routes, msa.query_reduce) for part in slices]
     else:
         scores = [_per_head(queries, routes, part, msa) for part in slices]
     return torch.cat(scores, dim=1).masked_fill(~routes.any(1)[:, None], _NOTHING)
@@ -49,18 +49,19 @@ def scaled_queries(queries: Tensor, msa: MSAConfig) -> Tensor:
     by the square root of the head size."""
     if msa.similarity == "cosine":
         return F.normalize(queries.float(), dim=-1).to(queries.dtype)
-    return queries / queries.shape[-1] ** 0.5
+    scaled: Tensor = queries / queries.shape[-1] ** 0.5
+    return scaled
 
 
 def join_heads(queries: Tensor, kv_heads: int) -> Tensor:
-    """The query of the identity above: `[batch, tokens, kv_heads * head_dim]` from `[batch, heads, tokens, head_dim]`."""
+    """`Q` of the identity above: `[batch, tokens, kv_heads * head_dim]` from `[batch, heads, tokens, head_dim]`."""
     batch, heads, tokens, size = queries.shape
     groups = queries.view(batch, kv_heads, heads // kv_heads, tokens, size).float().sum(2) / heads
     return groups.transpose(1, 2).reshape(batch, tokens, kv_heads * size).to(queries.dtype)
 
 
 def reduce_chunks(scores: Tensor, offsets: Tensor, how: Reduction) -> Tensor:
-    """Document scores `[batch, documents]` from chunk scores `[batch, chunks]`; every document has at least one chunk."""
+    """Document scores `[batch, documents]` from chunk scores `[batch, chunks]`; no document is without a chunk."""
     counts = offsets.diff()
     document = torch.repeat_interleave(torch.arange(len(counts), device=scores.device), counts)
     reduced = scores.new_full((scores.shape[0], len(counts)), _NOTHING)
@@ -74,10 +75,18 @@ def select(scores: Tensor, k: int) -> list[Tensor]:
     return [ids[values > _NOTHING] for ids, values in zip(best.indices, best.values, strict=True)]
 
 
+def _products(queries: Tensor, keys: Tensor) -> Tensor:
+    """Dot products `[batch, tokens, chunks]` in float32: rounded to bfloat16, documents far apart would tie."""
+    if queries.is_cuda and queries.dtype != torch.float32:
+        flat: Tensor = torch.mm(queries.flatten(0, 1), keys.T, out_dtype=torch.float32)
+        return flat.view(*queries.shape[:2], -1)
+    return queries.float() @ keys.float().T
+
+
 def _per_head(queries: Tensor, routes: Tensor, keys: Tensor, msa: MSAConfig) -> Tensor:
     batch, heads, tokens, size = queries.shape
     grouped = queries.view(batch, keys.shape[1], heads // keys.shape[1], tokens, size)
-    similarity = torch.einsum("bgrtd,cgd->bgrtc", grouped, keys).float().flatten(1, 2)
+    similarity = torch.einsum("bgrtd,cgd->bgrtc", grouped.float(), keys.float()).flatten(1, 2)
     per_token = similarity.amax(1) if msa.head_reduce == "max" else similarity.mean(1)
     return _reduce_tokens(per_token, routes, msa.query_reduce)
 

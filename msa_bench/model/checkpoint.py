@@ -17,6 +17,9 @@ from msa_bench.errors import UserError
 from msa_bench.model.config import ModelConfig, MSAConfig, latter_half
 from msa_bench.model.decoder import Decoder
 
+LOSS_SCALARS = ("temperature", "b")
+"""Scalars of the auxiliary loss that released checkpoints carry beside the weights: its temperature, the bias of BCE."""
+
 
 def read_config(directory: Path) -> ModelConfig:
     """The configuration of the checkpoint in `directory`; a `UserError` if there is none or it cannot be computed."""
@@ -45,7 +48,7 @@ def load_decoder(directory: Path, device: torch.device, dtype: torch.dtype, memo
         config = replace(config, msa=None)
     with torch.device("meta"):
         decoder = Decoder(config)
-    state = dict(_tensors(directory, dtype))
+    state = {name: tensor for name, tensor in _tensors(directory, dtype) if name not in LOSS_SCALARS}
     if config.tie_word_embeddings:
         state.pop("lm_head.weight", None)
     if untrained:
@@ -57,6 +60,11 @@ def load_decoder(directory: Path, device: torch.device, dtype: torch.dtype, memo
     if config.tie_word_embeddings:
         decoder.lm_head.weight = decoder.model.embed_tokens.weight
     return decoder.to(device).eval().requires_grad_(False)
+
+
+def loss_scalars(directory: Path) -> dict[str, float]:
+    """Those of `LOSS_SCALARS` that the checkpoint in `directory` carries."""
+    return {name: float(tensor) for name, tensor in _tensors(directory, torch.float32) if name in LOSS_SCALARS}
 
 
 def weight_files(directory: Path) -> list[Path]:

@@ -1,7 +1,7 @@
 """The texts around documents, questions and answers that a memory model was trained with, as tokens with their roles.
 
-The strings are the released protocol. Roles follow it too: a token of role `ROUTES` takes part in routing, `SILENT` does
-not, `TEMPLATE` belongs to the chat frame. Whatever comes from a user goes through `TextTokenizer.encode` and can
+The strings are the released protocol. Roles follow it too: a token of role `ROUTES` takes part in routing, `SILENT`
+does not, `TEMPLATE` belongs to the chat frame. Whatever comes from a user goes through `TextTokenizer.encode` and can
 therefore never become a control token.
 """
 

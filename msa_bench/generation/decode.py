@@ -1,0 +1,61 @@
+"""Batched greedy decoding over cached keys and values; rows can leave the batch at any step."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from msa_bench.model.cache import LayerCache
+from msa_bench.model.decoder import Decoder
+from msa_bench.model.passes import Recall, query_pass
+
+
+class Session:
+    """A batch of token sequences being extended. Rows have their own lengths; shorter ones are padded on the left.
+
+    `head` are keys and values `[kv_heads, tokens, head_dim]` per layer that every row attends first (the template head
+    of memory models); `first_position` is the position of each row's first own token.
+    """
+
+    def __init__(
+        self,
+        decoder: Decoder,
+        rows: int,
+        room: int,
+        first_position: int = 0,
+        head: Sequence[tuple[Tensor, Tensor]] | None = None,
+    ) -> None:
+        self.decoder = decoder
+        self.next_position = torch.full((rows,), first_position, dtype=torch.int64)
+        config, like = decoder.config, decoder.model.embed_tokens.weight
+        self.caches = [LayerCache(rows, config.kv_heads, config.head_dim, room, like) for _ in range(config.layers)]
+        for cache, (keys, values) in zip(self.caches, head or (), strict=False):
+            visible = torch.ones(rows, keys.shape[1], dtype=torch.bool, device=like.device)
+            cache.extend(keys.expand(rows, -1, -1, -1), values.expand(rows, -1, -1, -1), visible)
+
+    @torch.inference_mode()
+    def feed(self, tokens: Sequence[Sequence[int]], recall: Recall | None = None) -> Tensor:
+        """Append `tokens` to each row (at least one in every row); logits `[rows, vocabulary]` after the last, float32.
+
+        With `recall` the router layers first fetch documents (a prefill).
+        """
+        width = max(len(row) for row in tokens)
+        padded = torch.tensor([[0] * (width - len(row)) + list(row) for row in tokens])
+        lengths = torch.tensor([len(row) for row in tokens])
+        real = torch.arange(width) >= width - lengths[:, None]
+        positions = self.next_position[:, None] + (real.cumsum(1) - 1).clamp(min=0)
+        self.next_position = self.next_position + lengths
+        device = self.decoder.device
+        hidden = query_pass(self.decoder, padded.to(device), positions.to(device), real.to(device), self.caches, recall)
+        return self.decoder.logits(hidden[:, -1]).float()
+
+    def keep(self, rows: Sequence[int]) -> None:
+        """Let every row but `rows` leave the batch."""
+        if len(rows) == len(self.next_position):
+            return
+        index = torch.tensor(list(rows), dtype=torch.int64)
+        self.next_position = self.next_position[index]
+        for cache in self.caches:
+            cache.keep(index.to(self.decoder.device))

@@ -1,0 +1,163 @@
+"""Memory Interleave as a state machine without effects: tokens in, decisions out (paper section 3.5).
+
+In a round the model names documents, `[i][j]...` and the end of references; their text is appended and the next round's
+prefill routes again. When it ends retrieval instead, the answer turn is inserted and everything up to an end token is
+the answer. Whoever decodes feeds each generated token to `advance` and does what the decision says.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from enum import Enum
+
+from msa_bench.model.prompts import (
+    ANSWER_START,
+    SILENT,
+    Prompt,
+    answer_turn,
+    appended_documents,
+    of_role,
+    question_prompt,
+)
+from msa_bench.model.tokenizer import TextTokenizer
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Bounds on what the model may choose; hitting one is recorded in `Progress.bounds` under its name here."""
+
+    documents_per_round: int = 16
+    rounds: int = 8
+    round_tokens: int = 192
+    answer_tokens: int = 128
+
+
+@dataclass(frozen=True, slots=True)
+class Switches:
+    """Ablations of the paper's section 4.4: no second round, and ids without their text."""
+
+    interleave: bool = True
+    original_text: bool = True
+
+
+class Decision(Enum):
+    """What to do after a token."""
+
+    GO_ON = "decode the next token"
+    NEXT_ROUND = "leave the batch and prefill `prompt` again"
+    INSERT = "append the answer turn, then decode on"
+    FINISH = "the answer is complete"
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far one question is. `prompt` is what the current round was prefilled with, `fresh` what came after it."""
+
+    question: str
+    prompt: Prompt
+    fresh: tuple[int, ...] = ()
+    inserted: tuple[int, ...] = ()
+    answering: bool = False
+    rounds: int = 0
+    documents: tuple[int, ...] = ()
+    round_documents: tuple[tuple[int, ...], ...] = ()
+    bounds: tuple[str, ...] = ()
+
+    @property
+    def answer_tokens(self) -> tuple[int, ...]:
+        """Tokens of the answer so far."""
+        return self.fresh if self.answering else ()
+
+
+@dataclass(frozen=True)
+class Interleave:
+    """The machine for one model. Where it takes `text_of`, that gives a document's text, or None for an id the question
+    cannot or must not see."""
+
+    tokenizer: TextTokenizer
+    limits: Limits = field(default_factory=Limits)
+    switches: Switches = field(default_factory=Switches)
+
+    def start(self, question: str) -> Progress:
+        """A question before its first round."""
+        return Progress(question, question_prompt(self.tokenizer, question, first_round=True))
+
+    def advance(self, state: Progress, token: int, text_of: Callable[[int], str | None]) -> tuple[Progress, Decision]:
+        """The state after the model wrote `token`, and what to do next."""
+        state = replace(state, fresh=(*state.fresh, token))
+        if state.answering:
+            return self._advance_answer(state, token)
+        control = self.tokenizer.control
+        if token == control.references_end:
+            return self._end_round(state, text_of)
+        if state.fresh[-len(control.end_of_retrieve) :] == control.end_of_retrieve:
+            return self._insert_answer_turn(state), Decision.INSERT
+        if token in self.tokenizer.stop_ids:
+            return replace(state, bounds=(*state.bounds, "ended_without_answer")), Decision.FINISH
+        if len(state.fresh) >= self.limits.round_tokens:
+            return self._end_round(_bounded(state, "round_tokens"), text_of)
+        return state, Decision.GO_ON
+
+    def answer_text(self, state: Progress) -> str:
+        """The answer without the words a trained model begins it with."""
+        return self.tokenizer.decode(state.answer_tokens).strip().removeprefix(ANSWER_START.strip()).strip()
+
+    def _advance_answer(self, state: Progress, token: int) -> tuple[Progress, Decision]:
+        if token in self.tokenizer.stop_ids:
+            return state, Decision.FINISH
+        if len(state.fresh) >= self.limits.answer_tokens:
+            return _bounded(state, "answer_tokens"), Decision.FINISH
+        return state, Decision.GO_ON
+
+    def _insert_answer_turn(self, state: Progress) -> Progress:
+        inserted = tuple(answer_turn(self.tokenizer, state.question))
+        written = state.prompt + of_role((*state.fresh, *inserted), SILENT)
+        return replace(state, prompt=written, fresh=(), inserted=inserted, answering=True)
+
+    def _end_round(self, state: Progress, text_of: Callable[[int], str | None]) -> tuple[Progress, Decision]:
+        named = named_documents(self.tokenizer.decode(state.fresh))
+        texts = {number: text for number in named if (text := text_of(number)) is not None}
+        kept = sorted(texts)
+        if len(kept) > self.limits.documents_per_round:
+            state = _bounded(state, "documents_per_round")
+            kept = sorted([number for number in named if number in texts][: self.limits.documents_per_round])
+        shown = [(number, texts[number]) for number in kept] if self.switches.original_text else []
+        first = question_prompt(self.tokenizer, state.question, first_round=False)
+        earlier = Prompt(state.prompt.tokens[len(first.tokens) :], state.prompt.roles[len(first.tokens) :])
+        end = self.tokenizer.control.references_end
+        fresh = state.fresh if state.fresh[-1] == end else (*state.fresh, end)
+        written = first + earlier.silenced() + of_role(fresh, SILENT) + appended_documents(self.tokenizer, shown)
+        state = replace(
+            state,
+            prompt=written,
+            fresh=(),
+            rounds=state.rounds + 1,
+            documents=tuple(dict.fromkeys((*state.documents, *kept))),
+            round_documents=(*state.round_documents, tuple(kept)),
+        )
+        if not self.switches.interleave:
+            return self._force_answer(state), Decision.NEXT_ROUND
+        if state.rounds >= self.limits.rounds:
+            return self._force_answer(_bounded(state, "rounds")), Decision.NEXT_ROUND
+        return state, Decision.NEXT_ROUND
+
+    def _force_answer(self, state: Progress) -> Progress:
+        end = self.tokenizer.control.end_of_retrieve
+        written = state.prompt + of_role((*end, *answer_turn(self.tokenizer, state.question)), SILENT)
+        return replace(state, prompt=written, answering=True)
+
+
+def named_documents(text: str) -> list[int]:
+    """Document ids in `[i][j]...`, each once, in the order they were written."""
+    return list(dict.fromkeys(int(number) for number in re.findall(r"\[(\d{1,18})\]", text)))
+
+
+def _bounded(state: Progress, name: str) -> Progress:
+    return replace(state, bounds=(*state.bounds, name))
+
+
+def visible_text(texts: Callable[[int], str], documents: int, hidden: frozenset[int]) -> Callable[[int], str | None]:
+    """A `text_of` for one question over a corpus of `documents`: None for unknown and for hidden ids."""
+    return lambda number: texts(number) if 0 <= number < documents and number not in hidden else None
