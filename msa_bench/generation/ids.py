@@ -10,8 +10,8 @@ _Trie = dict[int, "_Trie"]
 
 
 class RoundGrammar:
-    """What may follow in one round: `[id]` of a candidate not named yet, the end of references once a document is named,
-    the end of retrieval before one is."""
+    """What may follow in one round: `[id]` of a candidate not named yet; the end of references once one is named, and
+    the end of retrieval before."""
 
     def __init__(self, tokenizer: TextTokenizer, candidates: Iterable[int]) -> None:
         self._control = tokenizer.control

@@ -156,8 +156,3 @@ def named_documents(text: str) -> list[int]:
 
 def _bounded(state: Progress, name: str) -> Progress:
     return replace(state, bounds=(*state.bounds, name))
-
-
-def visible_text(texts: Callable[[int], str], documents: int, hidden: frozenset[int]) -> Callable[[int], str | None]:
-    """A `text_of` for one question over a corpus of `documents`: None for unknown and for hidden ids."""
-    return lambda number: texts(number) if 0 <= number < documents and number not in hidden else None

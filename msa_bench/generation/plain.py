@@ -26,7 +26,7 @@ def generate(
 ) -> Iterator[Generated]:
     """Continue each prompt greedily, in batches of similar length, yielding each as soon as it is complete.
 
-    A batch holds at most `batch_size` prompts and about one window of prompt tokens, so that long prompts do not multiply
+    A batch holds at most `batch_size` prompts and one window of prompt tokens, so that long prompts do not multiply
     memory.
     """
     order = sorted(range(len(prompts)), key=lambda index: len(prompts[index]))

@@ -1,0 +1,144 @@
+"""Answering questions over a memory bank: rounds of routing and decoding, in batches."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Collection, Iterator, Sequence
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor
+
+from msa_bench.generation.decode import Session
+from msa_bench.generation.ids import RoundGrammar
+from msa_bench.generation.interleave import Decision, Interleave, Progress
+from msa_bench.memory.bank import MemoryBank
+from msa_bench.memory.recall import BankRecall, routing_mask
+from msa_bench.model.backbone import Backbone
+from msa_bench.model.passes import template_pass
+from msa_bench.model.prompts import ROUTES, template_head
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A question as the memory sees it: its `text`, the documents `hidden` from it, and how to fetch the others."""
+
+    text: str
+    hidden: Collection[int]
+    text_of: Callable[[int], str | None]
+
+
+@dataclass(slots=True)
+class Case:
+    """A question on its way; `ranking` is the retrieval order of the first round."""
+
+    index: int
+    asked: Asked
+    state: Progress
+    seconds: float = 0.0
+    tokens_in: int = 0
+    tokens_out: int = 0
+    ranking: list[int] = field(default_factory=list)
+    grammar: RoundGrammar | None = None
+
+
+@dataclass(frozen=True)
+class Answerer:
+    """Greedy answers of one memory model over one bank.
+
+    `constrained` lets a round name only documents it routed to. Positions of a prompt start after the template head and
+    one place per selectable document, as in the released engine; `first_position` overrides that (the global RoPE
+    ablation, where a prompt follows the whole memory).
+    """
+
+    model: Backbone
+    bank: MemoryBank
+    machine: Interleave
+    constrained: bool = True
+    batch_size: int = 8
+    first_position: int | None = None
+
+    def answer(self, questions: Sequence[Asked]) -> Iterator[Case]:
+        """Finished cases, in the order they finish; `index` is the place in `questions`."""
+        waiting = [Case(index, asked, self.machine.start(asked.text)) for index, asked in enumerate(questions)]
+        waiting.reverse()
+        head = self._template()
+        active: list[Case] = []
+        while waiting or active:
+            while waiting and len(active) < self.batch_size:
+                active.append(waiting.pop())
+            again: list[Case] = []
+            for case, decision in self._round(active, head):
+                if decision is Decision.FINISH:
+                    yield case
+                else:
+                    again.append(case)
+            active = again
+
+    @torch.inference_mode()
+    def _template(self) -> list[tuple[Tensor, Tensor]]:
+        return template_pass(self.model.decoder, template_head(self.model.tokenizer))
+
+    def _round(self, cases: list[Case], head: list[tuple[Tensor, Tensor]]) -> Iterator[tuple[Case, Decision]]:
+        """Prefill every case and decode until each has ended its round or its answer."""
+        limits = self.machine.limits
+        prompts = [case.state.prompt for case in cases]
+        recall = BankRecall(
+            self.bank,
+            routing_mask([prompt.roles for prompt in prompts], ROUTES),
+            [case.asked.hidden for case in cases],
+            self.bank.msa.top_k,
+        )
+        head_tokens = head[0][0].shape[1]
+        first = self.first_position if self.first_position is not None else head_tokens + self.bank.msa.top_k
+        room = head_tokens + max(len(prompt.tokens) for prompt in prompts) + limits.round_tokens + limits.answer_tokens
+        session = Session(self.model.decoder, len(cases), room, first, head)
+        feed: list[Sequence[int]] = [prompt.tokens for prompt in prompts]
+        active, prefill = list(cases), True
+        while active:
+            began = time.perf_counter()
+            logits = session.feed(feed, recall if prefill else None)
+            if prefill:
+                for row, case in enumerate(active):
+                    self._routed(case, recall, row)
+            chosen = self._choose(logits, active)
+            share = (time.perf_counter() - began) / len(active)
+            going: list[int] = []
+            feed_next: list[Sequence[int]] = []
+            for row, (case, token) in enumerate(zip(active, chosen, strict=True)):
+                case.seconds += share
+                case.tokens_in += len(feed[row]) if prefill else 0
+                case.tokens_out += 1
+                case.state, decision = self.machine.advance(case.state, token, case.asked.text_of)
+                if decision in (Decision.GO_ON, Decision.INSERT):
+                    going.append(row)
+                    feed_next.append([token, *case.state.inserted] if decision is Decision.INSERT else [token])
+                else:
+                    yield case, decision
+            active, feed, prefill = [active[row] for row in going], feed_next, False
+            session.keep(going)
+
+    def _routed(self, case: Case, recall: BankRecall, row: int) -> None:
+        if not case.ranking:
+            case.ranking = recall.ranking(row)
+        free = [number for number in recall.candidates(row) if number not in case.state.documents]
+        constrain = self.constrained and not case.state.answering
+        case.grammar = RoundGrammar(self.model.tokenizer, free) if constrain else None
+
+    def _choose(self, logits: Tensor, cases: Sequence[Case]) -> list[int]:
+        chosen: list[int] = logits.argmax(1).tolist()
+        for row, case in enumerate(cases):
+            if case.grammar is not None and not case.state.answering:
+                allowed = case.grammar.allowed()
+                chosen[row] = allowed[int(logits[row, allowed].argmax())]
+                case.grammar.accept(chosen[row])
+        return chosen
+
+
+def asked(text: str, hidden: frozenset[int], corpus_text: Callable[[int], str], documents: int) -> Asked:
+    """A question over a corpus of `documents`, with unknown and hidden ids answered by None."""
+
+    def text_of(number: int) -> str | None:
+        return corpus_text(number) if 0 <= number < documents and number not in hidden else None
+
+    return Asked(text, hidden, text_of)

@@ -1,0 +1,139 @@
+"""Memory Sparse Attention as a system under test: encode a corpus once, then answer questions from it."""
+
+from __future__ import annotations
+
+import copy
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from typing import Any, ClassVar
+
+from msa_bench.contracts import Answer, Corpus, IndexReport, Progress, Question, SystemRequest, hidden_ids, no_progress
+from msa_bench.errors import UserError
+from msa_bench.generation.answer import Answerer, asked
+from msa_bench.generation.interleave import Interleave, Limits, Switches
+from msa_bench.memory.bank import MemoryBank
+from msa_bench.memory.encode import encode_corpus
+from msa_bench.model.backbone import Backbone, load_memory_model
+from msa_bench.model.config import MSAConfig
+from msa_bench.model.prompts import template_head
+
+UNTRAINED = "untrained routing: router projections are copies of the layer's query and key projections"
+
+
+class MSASystem:
+    """`msa`: the model's own memory, in rounds (paper sections 3.2 to 3.5)."""
+
+    name = "msa"
+    description = "Memory Sparse Attention with Memory Interleave"
+    variants: Sequence[str | None] = (None,)
+    ablations: ClassVar[Mapping[str, str]] = {
+        "interleave": "off: one retrieval round, then the answer (on; section 4.4)",
+        "original_text": "off: documents are named but their text is not appended (on; section 4.4)",
+        "rope": "global: documents are numbered on from each other (document; section 3.3)",
+        "ids": "free: any document id can be written, routed to or not (constrained)",
+        "similarity": "dot: routing by scaled dot product; cosine: by angle (the model's own; eq. 3)",
+        "top_k": "documents attended per layer and round (the model's own, 16 in the paper)",
+    }
+
+    def __init__(self, request: SystemRequest) -> None:
+        self.request = request
+        chosen = dict(request.ablations)
+        self.switches = Switches(
+            interleave=_choice(chosen, "interleave", "on", "off") == "on",
+            original_text=_choice(chosen, "original_text", "on", "off") == "on",
+        )
+        self.global_rope = _choice(chosen, "rope", "document", "global") == "global"
+        self.constrained = _choice(chosen, "ids", "constrained", "free") == "constrained"
+        self.model = _routed(load_memory_model(request.model, request.device, request.dtype), chosen)
+        self._corpus: Corpus | None = None
+        self._bank: MemoryBank | None = None
+
+    def describe(self) -> Mapping[str, Any]:
+        """Provenance of the model and of every setting that shapes its answers."""
+        msa = self._msa
+        return self.model.provenance | {
+            "router_layers": list(msa.router_layers),
+            "chunk_tokens": msa.chunk_tokens,
+            "top_k": msa.top_k,
+            "similarity": msa.similarity,
+            "constrained_ids": self.constrained,
+            "limits": {name: getattr(self._limits, name) for name in self._limits.__dataclass_fields__},
+            "notes": list(self._notes),
+        }
+
+    def index(self, corpus: Corpus, progress: Progress = no_progress) -> IndexReport:
+        """Encode `corpus` into a memory bank."""
+        began = time.perf_counter()
+        self._bank = None
+        self._bank = encode_corpus(self.model, corpus, progress, self.global_rope)
+        self._corpus = corpus
+        seconds = time.perf_counter() - began
+        return IndexReport(self._bank.documents, self._bank.tokens, seconds, self._bank.bytes, self._notes)
+
+    def answer(self, questions: Sequence[Question], progress: Progress = no_progress) -> Iterator[Answer]:
+        """Answers in the order they finish."""
+        corpus, bank = self._corpus, self._bank
+        if corpus is None or bank is None:
+            raise ValueError("index a corpus before answering")
+        machine = Interleave(self.model.tokenizer, self._limits, self.switches)
+        after_memory = len(template_head(self.model.tokenizer)) + bank.tokens if self.global_rope else None
+        answerer = Answerer(self.model, bank, machine, self.constrained, self.request.batch_size, after_memory)
+        seen = [
+            asked(question.text, hidden_ids(corpus, question), lambda number: corpus[number].text, len(corpus))
+            for question in questions
+        ]
+        for done, case in enumerate(answerer.answer(seen), start=1):
+            progress("answer", done, len(questions), "questions")
+            yield Answer(
+                question_id=questions[case.index].id,
+                text=machine.answer_text(case.state),
+                documents=case.state.documents,
+                ranking=tuple(case.ranking),
+                rounds=case.state.rounds,
+                bounds=case.state.bounds,
+                tokens_in=case.tokens_in,
+                tokens_out=case.tokens_out,
+                seconds=case.seconds,
+                notes=self._notes,
+                trace={"rounds": [list(ids) for ids in case.state.round_documents]},
+            )
+
+    @property
+    def _limits(self) -> Limits:
+        return Limits(answer_tokens=self.request.max_answer_tokens)
+
+    @property
+    def _msa(self) -> MSAConfig:
+        if self.model.config.msa is None:
+            raise ValueError("the memory model has no memory settings")
+        return self.model.config.msa
+
+    @property
+    def _notes(self) -> tuple[str, ...]:
+        return () if self._msa.trained else (UNTRAINED,)
+
+
+def _choice(ablations: Mapping[str, str], key: str, default: str, other: str) -> str:
+    value = ablations.get(key, default)
+    if value not in (default, other):
+        raise UserError(f"--ablate {key}={value} is not known; {key} is {default} or {other}.")
+    return value
+
+
+def _routed(model: Backbone, ablations: Mapping[str, str]) -> Backbone:
+    """`model` with the routing settings `ablations` ask for, sharing its weights."""
+    msa = model.config.msa
+    if msa is None:
+        raise ValueError("the memory model has no memory settings")
+    if "similarity" in ablations:
+        cosine = _choice(ablations, "similarity", "cosine", "dot") == "cosine"
+        msa = replace(msa, similarity="cosine" if cosine else "dot")
+    if "top_k" in ablations:
+        value = ablations["top_k"]
+        if not value.isdecimal() or int(value) < 1:
+            raise UserError(f"--ablate top_k={value} is not known; top_k takes a whole number from 1.")
+        msa = replace(msa, top_k=int(value))
+    decoder = copy.copy(model.decoder)
+    decoder.config = replace(decoder.config, msa=msa)
+    return replace(model, decoder=decoder)
