@@ -1,4 +1,5 @@
 import pickle
+from itertools import pairwise
 
 import pytest
 
@@ -22,7 +23,7 @@ def test_seeds_give_different_orders_and_the_same_seed_the_same() -> None:
 def test_neighbours_are_scattered() -> None:
     permutation = Permutation(10_000, seed=3)
     places = [permutation(index) for index in range(10_000)]
-    jumps = sorted(abs(a - b) for a, b in zip(places, places[1:], strict=False))
+    jumps = sorted(abs(a - b) for a, b in pairwise(places))
     assert 2_000 < jumps[len(jumps) // 2] < 4_000  # the median distance of two random places is 0.29 of the range
 
 
