@@ -1,8 +1,8 @@
 """A run directory on disk: written atomically, flushed per sample, locked, and sound again after a kill.
 
-    run.json        what was run, on what, with what (`provenance`, `runner`)
-    samples.jsonl   one line per system, variant, question and repeat
-    summary.json    the scores with their intervals
+run.json        what was run, on what, with what (`provenance`, `runner`)
+samples.jsonl   one line per system, variant, question and repeat
+summary.json    the scores with their intervals
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from typing import Any, Self
 from msa_bench.errors import UserError
 
 RECORD, SAMPLES, SUMMARY = "run.json", "samples.jsonl", "summary.json"
+LOCK = ".lock"
 
 
 class RunDirectory:
@@ -35,7 +36,7 @@ class RunDirectory:
         with ExitStack() as files:
             try:
                 self.path.mkdir(parents=True, exist_ok=True)
-                lock = _opened(self.path / ".lock", files)
+                lock = _opened(self.path / LOCK, files)
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 self._lines = _opened(self.path / SAMPLES, files)
             except BlockingIOError as error:
@@ -49,6 +50,8 @@ class RunDirectory:
         return self
 
     def __exit__(self, *exception: object) -> None:
+        if not self.samples and not (self.path / RECORD).exists():
+            self._leave_no_trace()
         self._files.close()
 
     def record(self) -> dict[str, Any] | None:
@@ -78,6 +81,13 @@ class RunDirectory:
                 os.ftruncate(self._lines, size)
             raise
         self.samples.append(dict(line))
+
+    def _leave_no_trace(self) -> None:
+        """Take back what opening made: a run that failed before it began leaves nothing half-written."""
+        with suppress(OSError):
+            (self.path / SAMPLES).unlink()
+            (self.path / LOCK).unlink()
+            self.path.rmdir()
 
     def _repaired(self) -> list[dict[str, Any]]:
         whole = (self.path / SAMPLES).read_bytes()

@@ -1,0 +1,100 @@
+"""`msa-bench run`: one task, some systems, a directory of results."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.console import Console
+
+if TYPE_CHECKING:
+    from msa_bench.evaluation.config import RunConfig
+
+
+def run(
+    context: typer.Context,
+    task: Annotated[str | None, typer.Option(help="What to run; `msa-bench tasks` lists them.")] = None,
+    length: Annotated[
+        str | None, typer.Option(help="Tokens in the memory: 16K, 1M, 100M or a whole number.", metavar="LENGTH")
+    ] = None,
+    config: Annotated[
+        Path | None, typer.Option(help="YAML file with these options as keys; an option given here wins over it.")
+    ] = None,
+    system: Annotated[
+        list[str] | None, typer.Option(help="A system to test, repeatable; `msa-bench systems` lists them.  [msa]")
+    ] = None,
+    model: Annotated[str | None, typer.Option(help="Model name, directory or Hugging Face id.  [smollm2-135m]")] = None,
+    samples: Annotated[int | None, typer.Option(help="Questions per subtask.  [5]")] = None,
+    seed: Annotated[int | None, typer.Option(help="Seed of the data.  [42]")] = None,
+    subtask: Annotated[list[str] | None, typer.Option(help="A part of the task, repeatable.  [all]")] = None,
+    ablate: Annotated[
+        list[str] | None, typer.Option(help="A switch of a system to set, repeatable.", metavar="KEY=VALUE")
+    ] = None,
+    data: Annotated[Path | None, typer.Option(help="Directory with the task's data.")] = None,
+    haystack: Annotated[Path | None, typer.Option(help="Text file or directory to hide needles in.")] = None,
+    doc_tokens: Annotated[int | None, typer.Option(help="Most tokens in a document of a haystack.  [128]")] = None,
+    max_answer_tokens: Annotated[int | None, typer.Option(help="Most tokens in an answer.  [128]")] = None,
+    batch_size: Annotated[int | None, typer.Option(help="Questions answered at a time.  [8]")] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="Run directory, continued if unfinished.  [results/runs/TASK-LENGTH-HASH]")
+    ] = None,
+    device: Annotated[str | None, typer.Option(help="cpu, cuda or cuda:N.  [auto]")] = None,
+    dtype: Annotated[str | None, typer.Option(help="float32, bfloat16 or float16.  [auto]")] = None,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print the summary as one JSON object; the table goes to stderr.")
+    ] = False,
+) -> None:
+    """Run systems on a task and store every answer; the same command continues an interrupted run."""
+    from msa_bench.evaluation.config import make_config
+
+    given = {key: value for key, value in context.params.items() if value not in (None, [], ())}
+    settings = {key: value for key, value in given.items() if key not in ("config", "as_json")}
+    chosen = make_config(config, settings)
+    try:
+        execute(chosen, as_json)
+    except KeyboardInterrupt:
+        print(f"\nInterrupted; the same command continues the run in {chosen.directory()}.", file=sys.stderr)
+        raise typer.Exit(130) from None
+
+
+def execute(config: RunConfig, as_json: bool = False) -> None:
+    """Run `config`, draw its figure, and print its table, or with `as_json` its summary alone, on stdout."""
+    from msa_bench import registry
+    from msa_bench.evaluation.runner import run as run_systems
+    from msa_bench.evaluation.store import full_disk_explained
+    from msa_bench.reporting.progress import ProgressDisplay
+    from msa_bench.reporting.stored import load_run
+    from msa_bench.reporting.tables import print_run
+
+    task = registry.make_task(config.task)
+    factories = {name: registry.system_factory(name) for name in config.system}
+    errors, directory = Console(stderr=True), config.directory()
+    with full_disk_explained(directory), ProgressDisplay(errors) as progress:
+        summary: dict[str, Any] = run_systems(config, task, factories, token_counter(config.model), progress)
+        progress("drawing the figure", 0, None, "")
+        from msa_bench.reporting.plots import save_accuracy
+
+        stored = load_run(directory)
+        save_accuracy(stored, directory / "accuracy")
+    print_run(stored, errors if as_json else Console())
+    if as_json:
+        print(json.dumps(summary, ensure_ascii=False))
+    else:
+        print(f"results: {directory}")
+
+
+def token_counter(model: str) -> Callable[[str], int]:
+    """Counts tokens as `model` does; its tokenizer is loaded when the first text is counted."""
+
+    @cache
+    def tokenizer() -> Any:
+        from msa_bench.model.backbone import load_tokenizer
+
+        return load_tokenizer(model)
+
+    return lambda text: int(tokenizer().count(text))

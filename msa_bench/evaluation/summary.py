@@ -1,0 +1,99 @@
+"""From samples to `summary.json`: a function of the lines alone, whatever order they were written in."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict
+from typing import Any
+
+from msa_bench.evaluation.samples import sample_key
+from msa_bench.evaluation.statistics import Interval, mean_interval, stratified_interval
+
+Line = Mapping[str, Any]
+Group = tuple[str, str | None, str | None]
+
+
+def summarise(lines: Iterable[Line], *, task: str, length: int | None, seed: int, main_score: str) -> dict[str, Any]:
+    """Scores with intervals per system, variant and subtask, and their mean over the subtasks.
+
+    `rows` holds one entry per system and variant; what depends on the clock stands under `timings` alone.
+    """
+    groups: dict[Group, list[Line]] = defaultdict(list)
+    for line in sorted(lines, key=lambda line: _natural(*sample_key(line))):
+        groups[line["system"], line["variant"], line["subtask"]].append(line)
+    ordered = sorted(groups, key=lambda group: _natural(*group))
+    rows = [
+        _row(system, variant, {group[2]: groups[group] for group in ordered if group[:2] == (system, variant)})
+        for system, variant in dict.fromkeys(group[:2] for group in ordered)
+    ]
+    return {
+        "task": task,
+        "length_tokens": length,
+        "seed": seed,
+        "main_score": main_score,
+        "samples": sum(map(len, groups.values())),
+        "rows": rows,
+        "timings": [_timing(group, groups[group]) for group in ordered],
+    }
+
+
+def _row(system: str, variant: str | None, subtasks: Mapping[str | None, Sequence[Line]]) -> dict[str, Any]:
+    lines = [line for part in subtasks.values() for line in part]
+    # A mean over subtasks is one of all of them; a score that some subtask does not have gets none.
+    shared = set.intersection(*({name for line in part for name in line["scores"]} for part in subtasks.values()))
+    overall = {name: stratified_interval([_column(part, name) for part in subtasks.values()]) for name in shared}
+    return {
+        "system": system,
+        "variant": variant,
+        "n": len(lines),
+        "overall": _as_dict(overall),
+        "subtasks": [{"subtask": subtask, **_cell(part)} for subtask, part in subtasks.items()],
+        "notes": _counts(note for line in lines for note in line["notes"]),
+        "bounds": _counts(bound for line in lines for bound in line["bounds"]),
+    }
+
+
+def _cell(lines: Sequence[Line]) -> dict[str, Any]:
+    names = {name for line in lines for name in line["scores"]}
+    return {
+        "n": len(lines),
+        "scores": _as_dict({name: mean_interval(*_column(lines, name)) for name in names}),
+        "tokens_in": sum(line["tokens"]["in"] for line in lines) / len(lines),
+        "tokens_out": sum(line["tokens"]["out"] for line in lines) / len(lines),
+        "rounds": sum(line["rounds"] for line in lines) / len(lines),
+    }
+
+
+def _timing(group: Group, lines: Sequence[Line]) -> dict[str, Any]:
+    seconds = sorted(line["seconds"] for line in lines)
+    return {
+        "system": group[0],
+        "variant": group[1],
+        "subtask": group[2],
+        "n": len(seconds),
+        "mean_seconds": sum(seconds) / len(seconds),
+    }
+
+
+def _column(lines: Sequence[Line], name: str) -> tuple[list[float], list[str]]:
+    """The values of one score and the questions they belong to."""
+    found = [line for line in lines if name in line["scores"]]
+    return [line["scores"][name] for line in found], [line["sample_id"] for line in found]
+
+
+def _as_dict(scores: Mapping[str, Interval]) -> dict[str, dict[str, Any]]:
+    return {name: asdict(scores[name]) for name in sorted(scores, key=_natural)}
+
+
+def _counts(names: Iterable[str]) -> dict[str, int]:
+    return dict(sorted(Counter(names).items()))
+
+
+def _natural(*parts: object) -> list[list[tuple[int, str]]]:
+    """A sort key in which `k=5` comes before `k=10` and nothing comes before something."""
+    return [
+        [(int(piece), "") if piece.isdigit() else (-1, piece) for piece in re.split(r"(\d+)", str(part or ""))]
+        for part in parts
+    ]

@@ -1,0 +1,94 @@
+"""The table at the end of a run, and the notes without which its numbers should not be read."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from rich import box
+from rich.console import Console, Group
+from rich.measure import Measurement
+from rich.table import Table
+from rich.text import Text
+
+from msa_bench.reporting.stored import (
+    StoredRun,
+    hardware,
+    interval_methods,
+    row_name,
+    sample_counts,
+    scores_by_subtask,
+    short_names,
+)
+
+
+def print_run(run: StoredRun, console: Console) -> None:
+    """Print the table and the notes; a pipe or a log file gets the table in its full width."""
+    table = results_table(run)
+    if not console.is_terminal:
+        console.width = max(console.width, Measurement.get(console, console.options.update(width=1000), table).maximum)
+    console.print(Group(table, *(Text(note, style="dim") for note in notes(run))))
+
+
+def results_table(run: StoredRun) -> Table:
+    """Systems and variants as rows, subtasks as columns: the main score's mean above its 95% interval."""
+    table = Table(title=f"{run.title}: {run.main_score}", box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), show_lines=True)
+    table.add_column("system", no_wrap=True)
+    with_mean = len(run.subtasks) > 1
+    for name in [*short_names(run.subtasks), *(["mean"] if with_mean else [])]:
+        table.add_column(name.replace("_", "\n"), justify="right", vertical="bottom")
+    table.add_column("n", justify="right")
+    for row in run.rows:
+        scores = scores_by_subtask(row, run.main_score)
+        cells = [_cell(scores.get(subtask)) for subtask in run.subtasks]
+        if with_mean:
+            cells.append(_cell(row["overall"].get(run.main_score)))
+        table.add_row(row["system"] + ("\n" + row["variant"] if row["variant"] else ""), *cells, str(row["n"]))
+    return table
+
+
+def notes(run: StoredRun) -> Iterator[str]:
+    """What was measured, on what, with which seed and interval method, and what the parts have to say about it."""
+    yield (
+        f"{run.main_score}: mean over {sample_counts(run)} samples per subtask, seed {run.summary['seed']}, "
+        f"95% interval below ({'; '.join(interval_methods(run, run.main_score))})"
+    )
+    yield f"hardware: {hardware(run.record)}"
+    for name, description in run.record["systems"].items():
+        for note in _listed(description.get("notes")):
+            yield f"{name}: {note}"
+    for row in run.rows:
+        for kind, counts in (("", row["notes"]), ("bound hit: ", row["bounds"])):
+            for what, count in counts.items():
+                yield f"{row_name(row)}: {kind}{what} ({count} of {row['n']} answers)"
+    yield from _once(run.record["datasets"], "subtask")
+    yield from _once(run.record["indexes"], "system")
+
+
+def _cell(score: Mapping[str, Any] | None) -> str:
+    if score is None:
+        return "-"
+    if score["low"] is None:
+        return f"{score['mean']:.2f}"
+    return f"{score['mean']:.2f}\n{_bound(score['low'])}–{_bound(score['high'])}"
+
+
+def _bound(value: float) -> str:
+    return f"{value:.2f}".replace("0.", ".", 1) if 0 <= value < 0.995 else f"{value:.1f}"
+
+
+def _once(entries: list[Mapping[str, Any]], kind: str) -> Iterator[str]:
+    """Each distinct note once, with all the names it was given for, unless it is about all of them."""
+    names: dict[str, dict[str, None]] = {}
+    for entry in entries:
+        for note in entry["notes"]:
+            names.setdefault(note, {})[str(entry[kind] or "data")] = None
+    everyone = {str(entry[kind] or "data") for entry in entries}
+    for note, named in names.items():
+        yield note if kind == "subtask" and set(named) == everyone else f"{', '.join(named)}: {note}"
+
+
+def _listed(found: object) -> list[str]:
+    if isinstance(found, str):
+        return [found]
+    return [str(one) for one in found] if isinstance(found, list) else []

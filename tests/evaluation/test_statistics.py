@@ -1,0 +1,101 @@
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from msa_bench.evaluation.statistics import mean_interval, paired_difference, stratified_interval, wilson
+
+
+def ids(values: Sequence[float]) -> list[str]:
+    return [str(place) for place in range(len(values))]
+
+
+@pytest.mark.parametrize(("successes", "n"), [(0, 3), (3, 3), (1, 3), (17, 40), (499, 500)])
+def test_wilson_agrees_with_scipy(successes: int, n: int) -> None:
+    expected = stats.binomtest(successes, n).proportion_ci(method="wilson")
+    assert wilson(successes, n) == pytest.approx((expected.low, expected.high), abs=1e-12)
+
+
+def test_binary_scores_get_wilson_and_fractions_a_bootstrap() -> None:
+    assert mean_interval([0, 1, 1], ids([0, 1, 1])).method == "Wilson"
+    assert mean_interval([0, 0.5, 1], ids([0, 1, 1])).method == "bootstrap"
+
+
+def test_the_bootstrap_agrees_with_scipy() -> None:
+    values = np.random.default_rng(1).beta(2, 3, 60)
+    ours = mean_interval(values.tolist(), ids(values.tolist()))
+    theirs = stats.bootstrap(
+        (values,), np.mean, n_resamples=10_000, method="percentile", rng=np.random.default_rng(2)
+    ).confidence_interval
+    assert (ours.low, ours.high) == pytest.approx((theirs.low, theirs.high), abs=0.004)
+
+
+def test_the_order_of_the_samples_changes_nothing() -> None:
+    random = np.random.default_rng(3)
+    values, questions = random.random(40), [f"q{place % 13}" for place in range(40)]
+    order = random.permutation(40)
+    shuffled = mean_interval(values[order].tolist(), [questions[place] for place in order])
+    assert shuffled == mean_interval(values.tolist(), questions)
+
+
+def test_repeats_of_a_question_are_resampled_together() -> None:
+    values = np.random.default_rng(4).integers(0, 2, 30).astype(float).tolist()
+    once = mean_interval([*values, 0.5], ids([*values, 0.5]))
+    fourfold = mean_interval([*values, 0.5] * 4, ids([*values, 0.5]) * 4)
+    assert fourfold.method == "bootstrap by question"
+    assert (fourfold.low, fourfold.high) == pytest.approx((once.low, once.high))
+
+
+def test_one_fractional_sample_has_no_interval() -> None:
+    alone = mean_interval([0.25], ["q"])
+    assert (alone.mean, alone.low, alone.high) == (0.25, None, None)
+
+
+def test_the_bootstrap_covers_the_true_mean_about_as_often_as_it_says() -> None:
+    random, hits = np.random.default_rng(5), 0
+    for _ in range(300):
+        values = random.beta(2, 2, 40).tolist()
+        interval = mean_interval(values, ids(values), resamples=400)
+        assert interval.low is not None
+        assert interval.high is not None
+        hits += interval.low <= 0.5 <= interval.high
+    assert 0.90 <= hits / 300 <= 0.98
+
+
+def test_the_stratified_bootstrap_has_the_textbook_variance() -> None:
+    random = np.random.default_rng(6)
+    strata = [random.normal(place, 1 + place, 5) for place in range(4)]
+    interval = stratified_interval([(values.tolist(), ids(values.tolist())) for values in strata])
+    error = np.sqrt(sum(values.var(ddof=1) / 5 for values in strata)) / 4
+    assert interval.mean == pytest.approx(np.mean([values.mean() for values in strata]))
+    assert interval.low is not None
+    assert interval.high is not None
+    assert (interval.high - interval.low) / 2 == pytest.approx(1.96 * error, rel=0.05)
+
+
+def test_strata_without_variation_do_not_claim_certainty() -> None:
+    interval = stratified_interval([([1.0] * 3, ids([1.0] * 3))] * 8)
+    assert (interval.low, interval.high) == pytest.approx(wilson(24, 24))
+    assert interval.method == "Wilson over all samples"
+
+
+def test_the_sign_flip_test_agrees_with_scipy() -> None:
+    random = np.random.default_rng(7)
+    first, second = random.random(12) + 0.15, random.random(12)
+    ours = paired_difference(first.tolist(), second.tolist(), ids(first.tolist()), resamples=20_000)
+    theirs = stats.permutation_test((first - second,), np.mean, permutation_type="samples", n_resamples=np.inf)
+    assert ours.p == pytest.approx(theirs.pvalue, abs=0.01)
+    assert ours.mean == pytest.approx(float(np.mean(first - second)))
+
+
+def test_the_sign_flip_test_agrees_with_the_closed_form() -> None:
+    # Of the 2^6 signs of six equal differences two are as extreme as all alike.
+    assert paired_difference([1.0] * 6, [0.0] * 6, ids([1.0] * 6)).p == pytest.approx(2 / 64, abs=0.006)
+
+
+def test_equal_systems_have_p_one_and_no_p_is_zero() -> None:
+    assert paired_difference([0.5] * 9, [0.5] * 9, ids([0.5] * 9)).p == 1
+    assert paired_difference([1.0] * 99, [0.0] * 99, ids([1.0] * 99), resamples=999).p == 1 / 1000
