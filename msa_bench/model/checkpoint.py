@@ -18,7 +18,8 @@ from msa_bench.model.config import ModelConfig, MSAConfig, latter_half
 from msa_bench.model.decoder import Decoder
 
 LOSS_SCALARS = ("temperature", "b")
-"""Scalars of the auxiliary loss that released checkpoints carry beside the weights: its temperature, the bias of BCE."""
+"""Scalars of the auxiliary loss that released checkpoints carry beside their weights:
+its temperature, the bias of BCE."""
 
 
 def read_config(directory: Path) -> ModelConfig:

@@ -158,7 +158,8 @@ class Decoder(nn.Module):
     def rope(self, positions: Tensor) -> Rope:
         """Cosines and sines for `positions` `[batch, tokens]`, computed in float32 and cast to the model's type."""
         half = torch.arange(0, self.config.head_dim, 2, dtype=torch.float32, device=positions.device)
-        frequencies = self.config.rope_theta ** (-half / self.config.head_dim)
+        # Written as Hugging Face does, so that the rounding is the same too.
+        frequencies = 1.0 / self.config.rope_theta ** (half / self.config.head_dim)
         angles = positions[:, None, :, None].float() * frequencies
         angles = torch.cat((angles, angles), dim=-1)
         return angles.cos().to(self.dtype), angles.sin().to(self.dtype)
