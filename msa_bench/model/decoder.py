@@ -113,9 +113,17 @@ class DecoderLayer(nn.Module):
 
     def forward(self, hidden: Tensor, rope: Rope, attend: Attend) -> Tensor:
         """`hidden` `[batch, tokens, hidden]` after this layer."""
+        normed, q, k, v = self.before(hidden, rope)
+        return self.after(hidden, attend(self, normed, q, k, v))
+
+    def before(self, hidden: Tensor, rope: Rope) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """The normalised input and its query, key and value heads: the layer up to its attention."""
         normed = self.input_layernorm(hidden)
-        heads = attend(self, normed, *self.self_attn.project(normed, rope))
-        hidden = hidden + self.self_attn.o_proj(heads.transpose(1, 2).flatten(2))
+        return normed, *self.self_attn.project(normed, rope)
+
+    def after(self, hidden: Tensor, attended: Tensor) -> Tensor:
+        """The layer from its attention on; `attended` `[batch, heads, tokens, head_dim]`."""
+        hidden = hidden + self.self_attn.o_proj(attended.transpose(1, 2).flatten(2))
         return cast(Tensor, hidden + self.mlp(self.post_attention_layernorm(hidden)))
 
 

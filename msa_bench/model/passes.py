@@ -114,8 +114,7 @@ def document_pass(
     last = max(decoder.config.msa.router_layers) if decoder.config.msa else 0
     for layer in decoder.layers:
         if stop_early and layer.index == last:
-            normed = layer.input_layernorm(hidden)
-            _, k, v = layer.self_attn.project(normed, rope)
+            normed, _, k, v = layer.before(hidden, rope)
             attend.keep(layer, normed, k, v)
             break
         hidden = layer(hidden, rope, attend)
