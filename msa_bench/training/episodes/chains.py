@@ -1,0 +1,53 @@
+"""Chains of two to four facts, each in a document of its own: the next can only be looked up once the last was read.
+
+    question: "Where was the mentor of Ada Torvane born?"
+    round 1:  "... Ada Torvane was apprenticed to Olin Keldaby. ..."
+    round 2:  "... Olin Keldaby was born in Arnbeck. ..."
+    answer:   "Arnbeck"
+"""
+
+from __future__ import annotations
+
+from random import Random
+
+from msa_bench.relations import Fact, pick, question
+from msa_bench.training.episodes.documents import hide
+from msa_bench.training.episodes.episode import NOT_IN_MEMORY, Episode
+from msa_bench.training.episodes.world import WORLD
+
+_HOPS = (2, 2, 2, 3, 3, 4)
+_BROKEN_SHARE = 0.06
+
+
+def chain(rng: Random) -> Episode:
+    """A chain of two to four hops, now and then with its end missing from the memory."""
+    return _chain(rng, pick(rng, _HOPS))
+
+
+def two(rng: Random) -> Episode:
+    """A complete chain of two hops."""
+    return _chain(rng, 2, broken_share=0.0)
+
+
+def _chain(rng: Random, hops: int, broken_share: float = _BROKEN_SHARE) -> Episode:
+    path = WORLD.path(rng, hops)
+    facts = WORLD.chain(rng, path)
+    kind, answer = f"chain{hops}", facts[-1].object.name
+    negatives = [hide(rng, [each.state(rng)]) for each in _negatives(rng, facts)]
+    asked = question(rng, facts)
+    if rng.random() < broken_share:
+        facts, kind, answer = facts[:-1], f"chain{hops}_absent", NOT_IN_MEMORY
+    documents = [hide(rng, [each.state(rng)]) for each in facts]
+    return Episode(kind, asked, tuple((hop,) for hop in range(len(facts))), (*documents, *negatives), answer)
+
+
+def _negatives(rng: Random, facts: list[Fact]) -> list[Fact]:
+    """For every hop the same relation of another entity (half of the time a lookalike) or the same entity otherwise."""
+    negatives: list[Fact] = []
+    for place, fact in enumerate(facts):
+        subject = WORLD.lookalike(rng, fact.subject) if rng.random() < 0.5 else None
+        negatives.append(WORLD.fact(rng, fact.relation, subject))
+        other = WORLD.other_fact(rng, fact)
+        if other is not None and place < 2 and other.relation.name != fact.relation.name:
+            negatives.append(other)
+    return negatives

@@ -1,0 +1,41 @@
+"""What every generator makes: one question, the documents it rests on, and what the model must write."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from random import Random
+
+NOT_IN_MEMORY = "This is not in the memory."
+"""What the model answers when no document of its memory holds the answer."""
+
+
+@dataclass(frozen=True, slots=True)
+class Episode:
+    """One question over a few documents; the rest of the memory comes from other episodes.
+
+    `documents` holds the gold documents first, then hard negatives. `rounds` gives for every retrieval round the
+    indices into `documents` to be named in it; `()` means that there is nothing to find. An answer with several values
+    lists them in the order of `documents`.
+    """
+
+    kind: str
+    question: str
+    rounds: tuple[tuple[int, ...], ...]
+    documents: tuple[str, ...]
+    answer: str
+
+
+Generate = Callable[[Random], Episode]
+
+
+def one_round(kind: str, question: str, gold: Sequence[str], negatives: Sequence[str], answer: str) -> Episode:
+    """An episode whose gold documents are all named in the same round."""
+    return Episode(kind, question, (tuple(range(len(gold))),), (*gold, *negatives), answer)
+
+
+def listed(items: Sequence[str]) -> str:
+    """`a`, `a and b`, or `a, b, and c`, as a question names several things."""
+    if len(items) < 3:
+        return " and ".join(items)
+    return ", ".join(items[:-1]) + f", and {items[-1]}"

@@ -1,0 +1,80 @@
+"""Questions about invented facts: one fact, several facts at once, and what the memory does not hold."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from random import Random
+
+from msa_bench.relations import Fact, phrase, pick, question
+from msa_bench.training.episodes import chains, needles
+from msa_bench.training.episodes.documents import hide
+from msa_bench.training.episodes.episode import NOT_IN_MEMORY, Episode, Generate, listed, one_round
+from msa_bench.training.episodes.world import WORLD
+
+_SEVERAL = ("Name {}.", "Give {}.", "I would like to know {}.", "Please tell me {}.", "What are {}?", "Look up {}.")
+_PROFILE_SHARE = 0.3
+
+
+def fact(rng: Random) -> Episode:
+    """One fact; near it stand the same relation of other entities, a lookalike among them, and the same entity."""
+    asked = WORLD.fact(rng, pick(rng, WORLD.relations))
+    negatives = [_same_relation(rng, asked) for _ in range(1 + int(rng.random() * 2))]
+    negatives.append(_lookalike(rng, asked))
+    other = WORLD.other_fact(rng, asked)
+    if other is not None:
+        negatives.append(other)
+    gold = _profile(rng, asked) if rng.random() < _PROFILE_SHARE else hide(rng, [asked.state(rng)])
+    return one_round("fact", question(rng, [asked]), [gold],
+                     [hide(rng, [each.state(rng)]) for each in negatives], asked.object.name)  # fmt: skip
+
+
+def several_facts(rng: Random) -> Episode:
+    """Two or three facts asked for at once, each in a document of its own: one relation or one entity in common."""
+    count = 2 + int(rng.random() * 1.5)
+    first = WORLD.fact(rng, pick(rng, WORLD.relations))
+    asked, used = [first], {first.relation.name}
+    while len(asked) < count:
+        other = WORLD.other_fact(rng, first) if rng.random() < 0.5 else None
+        if other is not None and other.relation.name not in used:
+            asked.append(other)
+            used.add(other.relation.name)
+        else:
+            asked.append(WORLD.fact(rng, first.relation))
+    things = [phrase(rng, [each]) for each in asked]
+    rng.shuffle(things)
+    gold = [hide(rng, [each.state(rng)]) for each in asked]
+    negatives = [hide(rng, [_lookalike(rng, each).state(rng)]) for each in asked[:2]]
+    answer = ", ".join(each.object.name for each in asked)
+    return one_round("facts", pick(rng, _SEVERAL).format(listed(things)), gold, negatives, answer)
+
+
+def absent(rng: Random) -> Episode:
+    """A needle, a fact or a chain whose first gold document is missing while its hard negatives are there."""
+    episode = pick(rng, _CAN_BE_ABSENT)(rng)
+    gold = sum(map(len, episode.rounds))
+    return replace(episode, kind="absent", rounds=(), documents=episode.documents[gold:], answer=NOT_IN_MEMORY)
+
+
+def _same_relation(rng: Random, fact: Fact) -> Fact:
+    return WORLD.fact(rng, fact.relation)
+
+
+def _lookalike(rng: Random, fact: Fact) -> Fact:
+    return WORLD.fact(rng, fact.relation, WORLD.lookalike(rng, fact.subject))
+
+
+def _profile(rng: Random, fact: Fact) -> str:
+    """A document with more than one fact about the subject."""
+    facts, names = [fact], {fact.relation.name}
+    for _ in range(1 + int(rng.random() * 3)):
+        other = WORLD.other_fact(rng, fact)
+        if other is not None and other.relation.name not in names:
+            facts.append(other)
+            names.add(other.relation.name)
+    rng.shuffle(facts)
+    return hide(rng, [each.state(rng) for each in facts])
+
+
+_CAN_BE_ABSENT: tuple[Generate, ...] = (
+    needles.single, needles.multikey, needles.needle_haystack, needles.multivalue, fact, fact, chains.two,
+)  # fmt: skip

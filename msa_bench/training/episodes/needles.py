@@ -1,0 +1,195 @@
+"""Needles: a value said to belong to a key somewhere in the memory, in RULER's structure and many other wordings.
+
+    document: "... The mill stood empty. One of the special magic numbers for gilded-petrel is: 4821950. ..."
+    question: "What is the special magic number for gilded-petrel mentioned in the provided text?"
+    answer:   "4821950"
+
+A quarter of the episodes have RULER's own wording (Hsieh et al. 2024), because evaluation has; keys and seeds never are
+evaluation's. The others combine what the value is called, how it is stated and how it is asked for at random.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from random import Random
+
+from msa_bench.relations import pick
+from msa_bench.training.episodes.documents import hide
+from msa_bench.training.episodes.episode import Episode, listed, one_round
+from msa_bench.training.episodes.keys import key, lookalike, uuid, value
+
+_RULER_SHARE = 0.25
+_RULER_STATEMENT = "One of the special {names} for {key} is: {value}."
+_RULER_ONE = "What is the special {name} for {key} mentioned in the provided text?"
+_RULER_ALL = "What are all the special {names} for {key} mentioned in the provided text?"
+
+_NAMES = {
+    "number": (
+        "magic number", "secret number", "access code", "badge number", "serial number", "locker code", "lucky number",
+        "reference number", "file number", "safe combination", "ticket number", "pass code", "inventory number",
+    ),
+    "uuid": (
+        "magic uuid", "uuid", "record identifier", "device id", "session token", "secret uuid", "tracking id",
+        "registration key",
+    ),
+}  # fmt: skip
+_STATEMENTS = (
+    _RULER_STATEMENT,
+    "One of the {names} for {key} is: {value}.",
+    "The {name} for {key} is {value}.",
+    "The {name} of {key} was recorded as {value}.",
+    "{value} is the {name} assigned to {key}.",
+    "For {key}, the {name} is {value}.",
+    "Remember that {key} has the {name} {value}.",
+    "{key} - {name}: {value}.",
+    "Under {key} the register lists the {name} {value}.",
+    "Note: the {name} {value} belongs to {key}.",
+    "Anyone who asks about {key} should be given the {name} {value}.",
+    "Please write down this {name} for {key}: {value}.",
+    "According to the files, {key} goes with the {name} {value}.",
+    "They gave {key} the {name} {value}.",
+    "One {name} known to work for {key} is {value}.",
+    "When {key} came up, somebody read out the {name}: {value}.",
+)
+_ONE = (
+    _RULER_ONE,
+    "What is the {name} for {key}?",
+    "What is the {name} of {key}?",
+    "Which {name} belongs to {key}?",
+    "Tell me the {name} for {key}.",
+    "I need the {name} of {key}.",
+    "Can you find the {name} that goes with {key}?",
+    "{key}: which {name} was given?",
+    "Look up {key} and give its {name}.",
+    "What {name} was mentioned for {key}?",
+    "Do you remember the {name} for {key}?",
+    "Somewhere the {name} for {key} is written down. What is it?",
+    "{name} for {key}?",
+)
+_ALL = (
+    _RULER_ALL,
+    "What are the {names} for {key}?",
+    "List all {names} for {key}.",
+    "Which {names} belong to {key}?",
+    "Find every one of the {names} that go with {key}.",
+    "Give me all the {names} mentioned for {key}.",
+    "What {names} were recorded for {key}?",
+    "Name each of the {names} given for {key}.",
+    "All {names} for {key}, please.",
+)
+_LINES_PER_DOCUMENT = {"number": (3, 8), "uuid": (1, 4)}
+
+
+@dataclass(frozen=True, slots=True)
+class _Style:
+    """How one episode calls, states and asks for its values."""
+
+    value_kind: str
+    name: str
+    statement: str
+    one: str
+    all: str
+
+    @classmethod
+    def draw(cls, rng: Random, value_kind: str | None = None) -> _Style:
+        kind = value_kind or ("uuid" if rng.random() < 0.2 else "number")
+        if rng.random() < _RULER_SHARE:
+            return cls(kind, f"magic {kind}", _RULER_STATEMENT, _RULER_ONE, _RULER_ALL)
+        return cls(kind, pick(rng, _NAMES[kind]), pick(rng, _STATEMENTS), pick(rng, _ONE), pick(rng, _ALL))
+
+    @property
+    def is_ruler(self) -> bool:
+        return self.statement is _RULER_STATEMENT and self.one is _RULER_ONE
+
+    def value(self, rng: Random) -> str:
+        return uuid(rng) if self.value_kind == "uuid" else value(rng, digits=7 if self.is_ruler else None)
+
+    def state(self, key: str, value: str) -> str:
+        return self.statement.format(name=self.name, names=self.name + "s", key=key, value=value)
+
+    def ask(self, keys: Sequence[str], several: bool) -> str:
+        form = self.all if several else self.one
+        return form.format(name=self.name, names=self.name + "s", key=listed(keys))
+
+
+def single(rng: Random) -> Episode:
+    """One key with one value; needles of unrelated keys are hard negatives."""
+    style = _Style.draw(rng)
+    wanted, found = key(rng), style.value(rng)
+    negatives = [_needle(rng, style, key(rng)) for _ in range(1 + int(rng.random() * 3))]
+    return one_round("niah_single", style.ask([wanted], False), [hide(rng, [style.state(wanted, found)])],
+                     negatives, found)  # fmt: skip
+
+
+def multikey(rng: Random) -> Episode:
+    """One of several keys that look alike (half of each key is shared), each with its own value."""
+    style = _Style.draw(rng)
+    wanted, found = key(rng), style.value(rng)
+    negatives = [_needle(rng, style, lookalike(rng, wanted)) for _ in range(2 + int(rng.random() * 3))]
+    if not style.is_ruler and rng.random() < 0.3:
+        other = pick(rng, [name for name in _NAMES["number"] if name != style.name])
+        decoy = _Style("number", other, pick(rng, _STATEMENTS[2:]), style.one, style.all)
+        negatives.append(_needle(rng, decoy, wanted))
+    return one_round("niah_multikey", style.ask([wanted], False), [hide(rng, [style.state(wanted, found)])],
+                     negatives, found)  # fmt: skip
+
+
+def multivalue(rng: Random) -> Episode:
+    """Two to four values for one key in different documents; now and then two of them share one."""
+    style = _Style.draw(rng)
+    wanted = key(rng)
+    values = [style.value(rng) for _ in range(_several(rng))]
+    lines = [style.state(wanted, each) for each in values]
+    negatives = [_needle(rng, style, lookalike(rng, wanted)) for _ in range(int(rng.random() * 3))]
+    return one_round("niah_multivalue", style.ask([wanted], True), _spread(rng, lines), negatives, ", ".join(values))
+
+
+def multiquery(rng: Random) -> Episode:
+    """Two to four keys asked for at once, each with one value in a document of its own."""
+    style = _Style.draw(rng)
+    wanted = [key(rng) for _ in range(_several(rng))]
+    values = [style.value(rng) for _ in wanted]
+    lines = [style.state(each, found) for each, found in zip(wanted, values, strict=True)]
+    negatives = [_needle(rng, style, lookalike(rng, pick(rng, wanted))) for _ in range(int(rng.random() * 3))]
+    rng.shuffle(wanted)
+    return one_round("niah_multiquery", style.ask(wanted, True), _spread(rng, lines), negatives, ", ".join(values))
+
+
+def needle_haystack(rng: Random) -> Episode:
+    """One key among documents that hold nothing but needles, half of the time with uuids for keys and values."""
+    uuids = rng.random() < 0.5
+    style = _Style.draw(rng, "uuid" if uuids else None)
+    new_key = uuid if uuids else key
+    fewest, most = _LINES_PER_DOCUMENT[style.value_kind]
+
+    def lines() -> list[str]:
+        count = fewest + int(rng.random() * (most - fewest + 1))
+        return [style.state(new_key(rng), style.value(rng)) for _ in range(count)]
+
+    wanted, found = new_key(rng), style.value(rng)
+    gold = lines()
+    gold[int(rng.random() * len(gold))] = style.state(wanted, found)
+    negatives = [lines() for _ in range(2 + int(rng.random() * 3))]
+    if rng.random() < 0.5:
+        negatives[0][0] = style.state(lookalike(rng, wanted), style.value(rng))
+    gap = pick(rng, ("\n", " "))
+    return one_round("niah_needles", style.ask([wanted], False), [gap.join(gold)],
+                     [gap.join(each) for each in negatives], found)  # fmt: skip
+
+
+def _needle(rng: Random, style: _Style, key: str) -> str:
+    return hide(rng, [style.state(key, style.value(rng))])
+
+
+def _several(rng: Random) -> int:
+    return pick(rng, (2, 3, 4, 4))
+
+
+def _spread(rng: Random, lines: Sequence[str]) -> list[str]:
+    if len(lines) > 2 and rng.random() < 0.15:
+        shared = int(rng.random() * (len(lines) - 1))
+        groups = [[line] for line in lines[:shared]] + [list(lines[shared : shared + 2])]
+        groups += [[line] for line in lines[shared + 2 :]]
+        return [hide(rng, group) for group in groups]
+    return [hide(rng, [line]) for line in lines]

@@ -1,0 +1,335 @@
+from __future__ import annotations
+
+import gzip
+import json
+import re
+from collections import Counter
+from collections.abc import Callable
+from importlib.resources import files as package_files
+from itertools import islice, pairwise
+from pathlib import Path
+from random import Random
+
+import pytest
+
+from msa_bench.errors import UserError
+from msa_bench.training.episodes import NOT_IN_MEMORY, Episode, chains, episodes, facts, keys, needles
+from msa_bench.training.episodes.documents import filler, hide
+from msa_bench.training.episodes.mix import INVENTED
+from msa_bench.training.episodes.pairs import qa_pairs, title_pairs
+from msa_bench.training.episodes.passages import opening, window
+from msa_bench.training.episodes.words import ADJECTIVES, COINED, NOUNS
+from msa_bench.training.episodes.world import PATTERNS, RELATIONS, WORLD
+
+ENOUGH = 60
+UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}")
+
+
+def drawn(generate: Callable[[Random], Episode], count: int = ENOUGH) -> list[Episode]:
+    rng = Random(5)
+    return [generate(rng) for _ in range(count)]
+
+
+def gold(episode: Episode) -> list[str]:
+    return [episode.documents[place] for round_ in episode.rounds for place in round_]
+
+
+def wonderwords() -> set[str]:
+    assets = package_files("wonderwords") / "assets"
+    lists = ((assets / name).read_text("utf-8") for name in ("adjectivelist.txt", "nounlist.txt"))
+    return {word for text in lists for word in re.findall("[a-z]+", text.lower())}
+
+
+def written(path: Path, rows: list[object]) -> Path:
+    text = "".join(json.dumps(row) + "\n" for row in rows)
+    if path.suffix == ".gz":
+        path.write_bytes(gzip.compress(text.encode()))
+    else:
+        path.write_text(text)
+    return path
+
+
+def pair(**changes: object) -> dict[str, object]:
+    row: dict[str, object] = {
+        "src": "hotpot_train100",
+        "question": "Who leads the club that Ana Ruiz joined?",
+        "answers": ["Bo Lind"],
+        "positives": [
+            {"title": "Blue Club", "text": "The Blue Club is led by Bo Lind."},
+            {"title": "Ana Ruiz (poet)", "text": "Ana Ruiz joined the Blue Club."},
+        ],
+        "hard_negatives": [{"title": "Red Club", "text": "The Red Club is led by Al Moss."}],
+    }
+    return row | changes
+
+
+# Every generator
+
+
+@pytest.mark.parametrize("name", INVENTED)
+def test_gold_documents_come_first_and_hold_the_answer(name: str) -> None:
+    for episode in drawn(INVENTED[name]):
+        named = [place for round_ in episode.rounds for place in round_]
+        assert named == list(range(len(named)))
+        assert len(episode.documents) >= len(named)
+        if episode.answer != NOT_IN_MEMORY:
+            assert episode.rounds
+            assert all(value in " ".join(gold(episode)) for value in episode.answer.split(", "))
+
+
+@pytest.mark.parametrize("name", INVENTED)
+def test_hard_negatives_do_not_hold_the_answer(name: str) -> None:
+    for episode in drawn(INVENTED[name]):
+        negatives = " ".join(episode.documents[len(gold(episode)) :])
+        assert not any(re.search(rf"\b{re.escape(value)}\b", negatives) for value in episode.answer.split(", "))
+
+
+@pytest.mark.parametrize("name", INVENTED)
+def test_every_generator_repeats_itself_for_the_same_seed_only(name: str) -> None:
+    assert INVENTED[name](Random("a")) == INVENTED[name](Random("a"))
+    assert INVENTED[name](Random("a")) != INVENTED[name](Random("b"))
+
+
+# Words
+
+
+def test_no_word_of_a_training_key_is_a_word_of_evaluation_keys() -> None:
+    assert not wonderwords().intersection((*ADJECTIVES, *NOUNS, *COINED))
+    assert min(len(set(ADJECTIVES)), len(set(NOUNS)), len(set(COINED))) > 500
+
+
+def test_keys_have_many_forms_and_are_mostly_adjective_noun() -> None:
+    rng = Random(1)
+    made = [keys.key(rng) for _ in range(2000)]
+    hyphened = [key for key in made if re.fullmatch("[a-z]+-[a-z]+", key) and key.split("-")[0] in ADJECTIVES]
+    assert len(hyphened) > 1000
+    assert any(UUID.fullmatch(key) for key in made)
+    assert any(" " in key for key in made)
+    assert any("_" in key for key in made)
+    assert len(set(made)) > 1950
+
+
+def test_a_lookalike_differs_in_one_word_of_the_key() -> None:
+    rng = Random(2)
+    for _ in range(500):
+        key = keys.key(rng)
+        other = keys.lookalike(rng, key)
+        mine, theirs = re.split("[-_ ]", key), re.split("[-_ ]", other)
+        assert sum(one != two for one, two in zip(mine, theirs, strict=True)) == 1
+
+
+def test_uuids_are_of_version_4() -> None:
+    rng = Random(3)
+    assert all(UUID.fullmatch(keys.uuid(rng)) for _ in range(50))
+
+
+# Needles
+
+
+def test_a_quarter_of_the_needles_is_worded_as_in_ruler() -> None:
+    made = drawn(needles.single, 400)
+    question = re.compile(r"What is the special magic (number|uuid) for .* mentioned in the provided text\?")
+    ruler = [one for one in made if question.fullmatch(one.question)]
+    assert 70 < len(ruler) < 140
+    needle = re.compile(r"One of the special magic (numbers|uuids) for .+ is: .+\.")
+    assert sum(bool(needle.search(gold(one)[0])) for one in ruler) > 60
+    assert len({re.sub(r"[a-z]*[-_ ]?[a-z]* for .*", "", one.question) for one in made}) > 12
+
+
+def test_several_values_are_listed_in_the_order_of_their_documents() -> None:
+    for episode in drawn(needles.multivalue) + drawn(needles.multiquery):
+        text = "\n".join(gold(episode))
+        places = [text.index(value) for value in episode.answer.split(", ")]
+        assert len(places) >= 2
+        assert places == sorted(places)
+
+
+def test_every_key_of_a_multiquery_is_in_the_question_and_has_a_document() -> None:
+    for episode in drawn(needles.multiquery):
+        values = episode.answer.split(", ")
+        assert len(episode.rounds) == 1
+        assert 1 <= len(gold(episode)) <= len(values)
+        assert all(value not in episode.question for value in values)
+
+
+def test_needle_haystacks_hold_needles_only_one_of_them_asked_for() -> None:
+    for episode in drawn(needles.needle_haystack):
+        assert gold(episode)[0].count(episode.answer) == 1
+        assert all(re.search(r"\d", document) for document in episode.documents)
+
+
+def test_filler_has_20_to_110_words_and_keeps_what_is_hidden_in_order() -> None:
+    rng = Random(4)
+    lengths = [len(" ".join(filler(rng)).split()) for _ in range(300)]
+    assert max(lengths) <= 115
+    assert sum(length >= 15 for length in lengths) > 290
+    for _ in range(50):
+        document = hide(rng, ["FIRST.", "SECOND."])
+        assert document.index("FIRST.") < document.index("SECOND.")
+
+
+# Facts and chains
+
+
+def test_every_relation_has_three_wordings_and_names_what_it_must() -> None:
+    assert len(RELATIONS) >= 20
+    for relation in RELATIONS:
+        assert min(len(set(relation.statements)), len(set(relation.questions))) >= 3
+        assert all(form.count("{x}") == form.count("{y}") == 1 for form in relation.statements)
+        assert all("{x}" in form and "{y}" not in form for form in relation.questions + relation.phrases)
+        assert {relation.subject, relation.object} <= set(PATTERNS)
+
+
+def test_a_chain_has_a_round_for_every_hop_and_names_only_its_head() -> None:
+    lengths: Counter[int] = Counter()
+    for seed in range(150):
+        episode = chains.chain(Random(seed))
+        hops = int(episode.kind[5])
+        broken = episode.kind.endswith("_absent")
+        assert (episode.answer == NOT_IN_MEMORY) == broken
+        assert episode.rounds == tuple((hop,) for hop in range(hops - broken))
+        lengths[hops] += 1
+    assert set(lengths) == {2, 3, 4}
+
+
+def test_the_question_of_a_chain_does_not_name_what_lies_between() -> None:
+    rng = Random(6)
+    for _ in range(200):
+        path = WORLD.path(rng, 3)
+        linked = WORLD.chain(rng, path)
+        assert len({relation.name for relation in path}) == 3
+        assert all(one.object == two.subject for one, two in pairwise(linked))
+        asked = chains.question(rng, linked)
+        assert linked[0].subject.name in asked
+        assert not any(fact.object.name in asked for fact in linked)
+
+
+def test_a_lookalike_entity_differs_in_a_single_part() -> None:
+    rng = Random(7)
+    for kind in PATTERNS:
+        entity = WORLD.entity(rng, kind)
+        other = WORLD.lookalike(rng, entity)
+        assert sum(one != two for one, two in zip(entity.parts, other.parts, strict=True)) == 1
+
+
+def test_absent_episodes_have_nothing_to_find_but_hard_negatives() -> None:
+    for episode in drawn(facts.absent):
+        assert (episode.kind, episode.rounds, episode.answer) == ("absent", (), NOT_IN_MEMORY)
+    assert sum(bool(episode.documents) for episode in drawn(facts.absent)) > ENOUGH / 2
+
+
+# Real text
+
+
+def test_a_headword_is_sometimes_left_out_of_its_entry_and_never_out_of_the_question(tmp_path: Path) -> None:
+    text = "Zebu n 1: a humped ox of Asia and Africa kept for milk and for work [syn: {Zebu}, {Brahman}]"
+    generate = title_pairs(written(tmp_path / "t.jsonl.gz", [{"title": "zebu", "text": text}]))
+    made = drawn(generate)
+    asked = [one for one in made if one.kind == "pair"]
+    assert all("zebu" in one.question for one in asked)
+    assert {("zebu" in one.documents[0].lower()) for one in asked} == {True, False}
+    assert {one.answer for one in asked} == {"a humped ox of Asia and Africa kept for milk and for work"}
+    assert all(one.answer == "zebu" and "zebu" not in one.question for one in made if one.kind == "meaning")
+
+
+def test_long_sections_are_cut_to_windows_of_whole_sentences(tmp_path: Path) -> None:
+    sentences = [f"Sentence number {number} has exactly seven words." for number in range(200)]
+    rows: list[object] = [{"title": "Manual > Part", "text": " ".join(sentences)}]
+    for episode in drawn(title_pairs(written(tmp_path / "t.jsonl", rows))):
+        body = episode.documents[0].removeprefix("Manual > Part\n")
+        assert len(body.split()) <= 380
+        assert set(re.findall(r"Sentence[^.]*\.", body)) <= set(sentences)
+        assert body.endswith(".")
+        assert episode.answer + "." == body.split(". ")[0].rstrip(".") + "."
+
+
+def test_a_window_keeps_what_it_must() -> None:
+    text = " ".join(f"This is statement {number}." for number in range(300))
+    for seed in range(20):
+        cut = window(Random(seed), text, 40, keep="statement 217.")
+        assert "statement 217." in cut
+        assert len(cut.split()) <= 40
+
+
+def test_an_opening_is_a_short_statement_without_dictionary_marks() -> None:
+    assert opening("n 1: a kind of boat; it floats 2: a shoe", 20) == "a kind of boat"
+    assert opening("<hardware> A box with wires. It hums.", 20) == "A box with wires"
+    assert opening("one two three four five", 3) == "one two three"
+
+
+def test_multi_hop_questions_are_asked_in_one_round_or_from_the_named_passage_on(tmp_path: Path) -> None:
+    made = drawn(qa_pairs(written(tmp_path / "q.jsonl.gz", [pair()])))
+    assert {one.rounds for one in made} == {((0, 1),), ((0,), (1,))}
+    assert {one.documents[0] for one in made} == {"Ana Ruiz (poet)\nAna Ruiz joined the Blue Club."}
+    assert {one.documents[2] for one in made} == {"Red Club\nThe Red Club is led by Al Moss."}
+    assert {one.answer for one in made} == {"Bo Lind"}
+
+
+def test_other_sets_are_asked_in_one_round_and_claims_ask_for_the_study(tmp_path: Path) -> None:
+    made = drawn(qa_pairs(written(tmp_path / "q.jsonl", [pair(src="scifact_train", answers=[])])))
+    assert {one.rounds for one in made} == {((0, 1),)}
+    assert {one.answer for one in made} == {"Blue Club"}
+    assert all("Who leads the club" in one.question for one in made)
+
+
+@pytest.mark.parametrize(
+    "line", ["{", '"text"', '{"title": "only a title"}', '{"title": 3, "text": "x"}', "[1, 2]"]
+)
+def test_a_malformed_line_is_named_with_its_file(tmp_path: Path, line: str) -> None:
+    path = tmp_path / "titles.jsonl"
+    path.write_text(f'{{"title": "a", "text": "b"}}\n{line}\n')
+    with pytest.raises(UserError, match=r"Line 2 of .*titles\.jsonl"):
+        title_pairs(path)
+
+
+def test_questions_without_gold_passages_and_files_cut_short_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"Line 1 of .*no positives"):
+        qa_pairs(written(tmp_path / "q.jsonl", [pair(positives=[])]))
+    whole = written(tmp_path / "w.jsonl.gz", [pair(question=f"{number * 7919}?") for number in range(2000)])
+    (tmp_path / "cut.jsonl.gz").write_bytes(whole.read_bytes()[:-100])
+    with pytest.raises(UserError, match=r"cut\.jsonl\.gz cannot be read after line \d+"):
+        qa_pairs(tmp_path / "cut.jsonl.gz")
+
+
+# The mixture
+
+
+def test_workers_share_the_stream_of_one_and_a_restart_goes_on_in_it() -> None:
+    weights = {"needle": 1.0, "fact": 2.0, "chain": 0.0}
+    alone = list(islice(episodes(3, weights), 12))
+    shared = [islice(episodes(3, weights, worker=worker, workers=3), 4) for worker in range(3)]
+    assert [one for row in zip(*shared, strict=True) for one in row] == alone
+    assert list(islice(episodes(3, weights, start=5), 7)) == alone[5:]
+    assert list(islice(episodes(4, weights), 12)) != alone
+
+
+def test_weights_decide_how_often_a_source_is_drawn() -> None:
+    kinds = Counter(one.kind for one in islice(episodes(1, {"needle": 3, "needle_haystack": 1}), 400))
+    assert 260 < kinds["niah_single"] < 340
+    assert kinds["niah_single"] + kinds["niah_needles"] == 400
+
+
+def test_the_mixture_reads_files_of_the_data_directory_with_or_without_gz(tmp_path: Path) -> None:
+    written(tmp_path / "title_text_pairs.jsonl", [{"title": "a word", "text": "a word is a small unit of language"}])
+    written(tmp_path / "qa_pairs.jsonl.gz", [pair()])
+    made = list(islice(episodes(1, {"titles": 1, "qa": 1}, tmp_path), 40))
+    assert {"pair", "qa"} <= {one.kind for one in made}
+
+
+@pytest.mark.parametrize(
+    ("weights", "message"),
+    [
+        ({"needles": 1.0}, "did you mean"),
+        ({"needle": -1.0}, "0 or more"),
+        ({"needle": 0.0}, "empty"),
+        ({"qa": 1.0}, "give the data directory"),
+    ],
+)
+def test_a_wrong_mixture_is_explained(weights: dict[str, float], message: str) -> None:
+    with pytest.raises(UserError, match=message):
+        episodes(1, weights)
+
+
+def test_a_missing_data_file_is_named(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"no training data file .*qa_pairs\.jsonl\.gz"):
+        episodes(1, {"qa": 1}, tmp_path)
