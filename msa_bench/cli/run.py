@@ -26,25 +26,33 @@ def run(
         Path | None, typer.Option(help="YAML file with these options as keys; an option given here wins over it.")
     ] = None,
     system: Annotated[
-        list[str] | None, typer.Option(help="A system to test, repeatable; `msa-bench systems` lists them.  [msa]")
+        list[str] | None,
+        typer.Option(help="A system to test, repeatable; `msa-bench systems` lists them.", show_default="msa"),
     ] = None,
-    model: Annotated[str | None, typer.Option(help="Model name, directory or Hugging Face id.  [smollm2-135m]")] = None,
-    samples: Annotated[int | None, typer.Option(help="Questions per subtask.  [5]")] = None,
-    seed: Annotated[int | None, typer.Option(help="Seed of the data.  [42]")] = None,
-    subtask: Annotated[list[str] | None, typer.Option(help="A part of the task, repeatable.  [all]")] = None,
+    model: Annotated[
+        str | None, typer.Option(help="Model name, directory or Hugging Face id.", show_default="smollm2-135m")
+    ] = None,
+    samples: Annotated[int | None, typer.Option(help="Questions per subtask.", show_default="5")] = None,
+    seed: Annotated[int | None, typer.Option(help="Seed of the data.", show_default="42")] = None,
+    subtask: Annotated[
+        list[str] | None, typer.Option(help="A part of the task, repeatable.", show_default="all")
+    ] = None,
     ablate: Annotated[
         list[str] | None, typer.Option(help="A switch of a system to set, repeatable.", metavar="KEY=VALUE")
     ] = None,
     data: Annotated[Path | None, typer.Option(help="Directory with the task's data.")] = None,
     haystack: Annotated[Path | None, typer.Option(help="Text file or directory to hide needles in.")] = None,
-    doc_tokens: Annotated[int | None, typer.Option(help="Most tokens in a document of a haystack.  [128]")] = None,
-    max_answer_tokens: Annotated[int | None, typer.Option(help="Most tokens in an answer.  [128]")] = None,
-    batch_size: Annotated[int | None, typer.Option(help="Questions answered at a time.  [8]")] = None,
-    out: Annotated[
-        Path | None, typer.Option(help="Run directory, continued if unfinished.  [results/runs/TASK-LENGTH-HASH]")
+    doc_tokens: Annotated[
+        int | None, typer.Option(help="Most tokens in a document of a haystack.", show_default="128")
     ] = None,
-    device: Annotated[str | None, typer.Option(help="cpu, cuda or cuda:N.  [auto]")] = None,
-    dtype: Annotated[str | None, typer.Option(help="float32, bfloat16 or float16.  [auto]")] = None,
+    max_answer_tokens: Annotated[int | None, typer.Option(help="Most tokens in an answer.", show_default="128")] = None,
+    batch_size: Annotated[int | None, typer.Option(help="Questions answered at a time.", show_default="8")] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(help="Run directory, continued if unfinished.", show_default="results/runs/TASK-LENGTH-HASH"),
+    ] = None,
+    device: Annotated[str | None, typer.Option(help="cpu, cuda or cuda:N.", show_default="auto")] = None,
+    dtype: Annotated[str | None, typer.Option(help="float32, bfloat16 or float16.", show_default="auto")] = None,
     as_json: Annotated[
         bool, typer.Option("--json", help="Print the summary as one JSON object; the table goes to stderr.")
     ] = False,

@@ -75,7 +75,9 @@ def accuracy_figure(run: StoredRun) -> Figure:
     axes.set_xlim(-0.5, len(columns) - 0.5)
     axes.set_xticks(range(len(columns)), [column.replace("_", "\n") for column in columns])
     axes.tick_params(axis="x", length=0)
-    axes.set_ylim(-0.04, 1.04)
+    # Most scores are shares, drawn on the same scale everywhere; another package's may be anything.
+    if axes.dataLim.y0 >= 0 and axes.dataLim.y1 <= 1:
+        axes.set_ylim(-0.04, 1.04)
     axes.set_xlabel("subtask" if with_mean else "")
     axes.set_ylabel(f"{run.main_score} (mean)")
     axes.grid(axis="y", color="0.88", linewidth=0.6)
@@ -83,14 +85,23 @@ def accuracy_figure(run: StoredRun) -> Figure:
     axes.spines[["top", "right"]].set_visible(False)
     axes.set_title(run.title, loc="left", fontweight="bold")
     axes.legend(loc="upper left", bbox_to_anchor=(1.01, 1.0), frameon=False, borderaxespad=0)
-    figure.text(0.02, -0.04, caption(run, int(width * 17)), ha="left", va="top", fontsize=7, color="0.35")
+    axes.annotate(
+        caption(run, int(width * 15)),
+        (0, 0),
+        (-30, -54 if with_mean else -26),
+        xycoords="axes fraction",
+        textcoords="offset points",
+        va="top",
+        fontsize=7,
+        color="0.35",
+    )
     return figure
 
 
 def caption(run: StoredRun, columns: int = 120) -> str:
     """Samples, seed, interval method and hardware, folded to `columns` characters."""
     text = (
-        f"{sample_counts(run)} samples per subtask, seed {run.summary['seed']}. Bars: 95% intervals "
+        f"{sample_counts(run)}, seed {run.summary['seed']}. Bars: 95% intervals "
         f"({'; '.join(interval_methods(run, run.main_score))}). {hardware(run.record)}."
     )
     return textwrap.fill(text, columns)

@@ -82,9 +82,10 @@ def hardware(record: Mapping[str, Any]) -> str:
 
 
 def sample_counts(run: StoredRun) -> str:
-    """Samples per subtask: `3`, or `3-5` where they differ."""
+    """`3 samples per subtask`, or `3-5 samples per subtask` where they differ."""
     counts = {cell["n"] for row in run.rows for cell in row["subtasks"]}
-    return "-".join(str(count) for count in sorted({min(counts), max(counts)}))
+    number = "-".join(str(count) for count in sorted({min(counts), max(counts)}))
+    return f"{number} sample{'' if number == '1' else 's'}{' per subtask' if len(run.subtasks) > 1 else ''}"
 
 
 def interval_methods(run: StoredRun, score: str) -> list[str]:

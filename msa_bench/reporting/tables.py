@@ -23,34 +23,41 @@ from msa_bench.reporting.stored import (
 
 
 def print_run(run: StoredRun, console: Console) -> None:
-    """Print the table and the notes; a pipe or a log file gets the table in its full width."""
+    """Print the table and the notes; on a narrow terminal the table is turned, and a pipe or file gets its full width."""
     table = results_table(run)
+    width = Measurement.get(console, console.options.update(max_width=1000), table).maximum
     if not console.is_terminal:
-        console.width = max(console.width, Measurement.get(console, console.options.update(width=1000), table).maximum)
+        console.width = max(console.width, width)
+    elif width > console.width:
+        table = results_table(run, turned=True)
     console.print(Group(table, *(Text(note, style="dim") for note in notes(run))))
 
 
-def results_table(run: StoredRun) -> Table:
+def results_table(run: StoredRun, turned: bool = False) -> Table:
     """Systems and variants as rows, subtasks as columns: the main score's mean above its 95% interval."""
-    table = Table(title=f"{run.title}: {run.main_score}", box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), show_lines=True)
-    table.add_column("system", no_wrap=True)
     with_mean = len(run.subtasks) > 1
-    for name in [*short_names(run.subtasks), *(["mean"] if with_mean else [])]:
-        table.add_column(name.replace("_", "\n"), justify="right", vertical="bottom")
-    table.add_column("n", justify="right")
+    columns = [*short_names(run.subtasks), *(["mean"] if with_mean else [])]
+    grid = [["system", *(columns if turned else [name.replace("_", "\n") for name in columns]), "n"]]
     for row in run.rows:
         scores = scores_by_subtask(row, run.main_score)
         cells = [_cell(scores.get(subtask)) for subtask in run.subtasks]
         if with_mean:
             cells.append(_cell(row["overall"].get(run.main_score)))
-        table.add_row(row["system"] + ("\n" + row["variant"] if row["variant"] else ""), *cells, str(row["n"]))
+        grid.append([row["system"] + ("\n" + row["variant"] if row["variant"] else ""), *cells, str(row["n"])])
+    header, *body = zip(*grid, strict=True) if turned else grid
+    table = Table(title=f"{run.title}: {run.main_score}", box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), show_lines=True)
+    table.add_column(header[0], no_wrap=True)
+    for name in header[1:]:
+        table.add_column(name, justify="right")
+    for line in body:
+        table.add_row(*line)
     return table
 
 
 def notes(run: StoredRun) -> Iterator[str]:
     """What was measured, on what, with which seed and interval method, and what the parts have to say about it."""
     yield (
-        f"{run.main_score}: mean over {sample_counts(run)} samples per subtask, seed {run.summary['seed']}, "
+        f"{run.main_score}: mean over {sample_counts(run)}, seed {run.summary['seed']}, "
         f"95% interval below ({'; '.join(interval_methods(run, run.main_score))})"
     )
     yield f"hardware: {hardware(run.record)}"
