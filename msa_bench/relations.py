@@ -128,11 +128,11 @@ class World:
             else:
                 return path
 
-    def chain(self, rng: Random, path: Sequence[Relation]) -> list[Fact]:
-        """Facts along `path`, the object of each being the subject of the next; all entities are new."""
+    def chain(self, rng: Random, path: Sequence[Relation], head: Entity | None = None) -> list[Fact]:
+        """Facts along `path`, the object of each being the subject of the next; all entities but `head` are new."""
         facts: list[Fact] = []
         for relation in path:
-            facts.append(self.fact(rng, relation, facts[-1].object if facts else None))
+            facts.append(self.fact(rng, relation, facts[-1].object if facts else head))
         return facts
 
 
