@@ -272,9 +272,7 @@ def test_other_sets_are_asked_in_one_round_and_claims_ask_for_the_study(tmp_path
     assert all("Who leads the club" in one.question for one in made)
 
 
-@pytest.mark.parametrize(
-    "line", ["{", '"text"', '{"title": "only a title"}', '{"title": 3, "text": "x"}', "[1, 2]"]
-)
+@pytest.mark.parametrize("line", ["{", '"text"', '{"title": "only a title"}', '{"title": 3, "text": "x"}', "[1, 2]"])
 def test_a_malformed_line_is_named_with_its_file(tmp_path: Path, line: str) -> None:
     path = tmp_path / "titles.jsonl"
     path.write_text(f'{{"title": "a", "text": "b"}}\n{line}\n')

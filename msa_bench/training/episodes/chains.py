@@ -1,9 +1,9 @@
 """Chains of two to four facts, each in a document of its own: the next can only be looked up once the last was read.
 
-    question: "Where was the mentor of Ada Torvane born?"
-    round 1:  "... Ada Torvane was apprenticed to Olin Keldaby. ..."
-    round 2:  "... Olin Keldaby was born in Arnbeck. ..."
-    answer:   "Arnbeck"
+question: "Where was the mentor of Ada Torvane born?"
+round 1:  "... Ada Torvane was apprenticed to Olin Keldaby. ..."
+round 2:  "... Olin Keldaby was born in Arnbeck. ..."
+answer:   "Arnbeck"
 """
 
 from __future__ import annotations
