@@ -23,12 +23,12 @@ from msa_bench.contracts import Dataset, Question, TaskRequest
 from msa_bench.errors import UserError, unknown
 from msa_bench.lengths import format_length
 from msa_bench.prose import fitted_prose
-from msa_bench.seeding import derive, generator
+from msa_bench.seeding import derive
 from tasks.corpus import NeedleCorpus
 from tasks.extent import EXACT_DOCUMENTS, Extent, measure
 from tasks.haystack import Essay, Haystack, fitted_distractors, fitted_noise
 from tasks.keys import Labels, Needle
-from tasks.planting import needle_places, plant
+from tasks.planted import fit
 from tasks.user_text import split_files
 
 DEFAULT_LENGTH = 16_384
@@ -69,16 +69,6 @@ SUBTASKS = {
 }
 
 
-@dataclass(frozen=True)
-class _Planted:
-    """Where the needles of every question went, the documents made of it, and the tokens the worst question gains."""
-
-    base: int
-    places: list[tuple[int, ...]]
-    texts: tuple[str, ...]
-    gain: int
-
-
 class NeedleTask:
     """RULER's needle task over one shared, lazy haystack of any length."""
 
@@ -104,14 +94,12 @@ class NeedleTask:
         count_tokens = lru_cache(_CACHED_COUNTS)(request.count_tokens)
 
         needles = _needles(subtask, request.samples, seed)
-        longest = max(count_tokens(needle.sentence) for row in needles for needle in row)
-        if longest > request.doc_tokens:
-            raise UserError(
-                f"Documents of {request.doc_tokens} tokens cannot hold a needle of {name}; use at least {longest}."
-            )
         haystack = _haystack(subtask, request, budget, seed, count_tokens)
         extent = measure(haystack, budget, subtask.needles + 1, count_tokens)
-        planted = _fit(name, haystack, extent, needles, request.doc_tokens, seed, count_tokens)
+        rows = [[needle.sentence for needle in row] for row in needles]
+        planted = fit(
+            f"the needles of {name}", haystack, extent, rows, request.doc_tokens, seed, count_tokens, ANSWER_TOKENS
+        )
         corpus = NeedleCorpus(haystack, planted.base, planted.texts, derive("ids", seed))
         prefix = f"{name}/{format_length(length)}/seed{request.seed}"
         questions = [
@@ -151,51 +139,6 @@ def _haystack(
     if request.haystack is not None:
         return split_files(request.haystack, budget, subtask.needles + 1, request.doc_tokens, count_tokens)
     return Essay(fitted_prose(derive("niah essay", request.seed), request.doc_tokens, count_tokens))
-
-
-def _fit(
-    name: str,
-    haystack: Haystack,
-    extent: Extent,
-    needles: list[tuple[Needle, ...]],
-    doc_tokens: int,
-    seed: int,
-    count_tokens: Callable[[str], int],
-) -> _Planted:
-    """The needles planted in the largest base that keeps what every question sees within the budget."""
-    fewest = len(needles[0]) + 1
-    for base in range(max(extent.fits + 1, fewest), fewest - 1, -1):
-        planted = _plant(haystack, base, needles, doc_tokens, seed, count_tokens)
-        tokens = extent.tokens(base) + planted.gain
-        if tokens <= extent.budget:
-            return planted
-    raise UserError(
-        f"A length of {extent.budget + ANSWER_TOKENS} tokens is too short for the needles of {name}; "
-        f"the shortest that works is {tokens + ANSWER_TOKENS}."
-    )
-
-
-def _plant(
-    haystack: Haystack,
-    base: int,
-    needles: list[tuple[Needle, ...]],
-    doc_tokens: int,
-    seed: int,
-    count_tokens: Callable[[str], int],
-) -> _Planted:
-    places = needle_places(base, len(needles), len(needles[0]), seed)
-    texts: list[str] = []
-    gains: list[int] = []
-    for sample, row in enumerate(needles):
-        where = generator("within a document", seed, sample)
-        gain = 0
-        for needle, place in zip(row, places[sample], strict=True):
-            text = haystack[place]
-            planted = plant(text, needle.sentence, doc_tokens, count_tokens, where.random())
-            gain += count_tokens(planted) - count_tokens(text)
-            texts.append(planted)
-        gains.append(gain)
-    return _Planted(base, places, tuple(texts), max(gains))
 
 
 def _question(

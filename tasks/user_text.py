@@ -6,7 +6,8 @@ import mmap
 import re
 from array import array
 from bisect import bisect_right
-from collections.abc import Callable, Iterable, Iterator
+from codecs import BOM_UTF8
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from hashlib import file_digest
 from pathlib import Path
@@ -56,6 +57,7 @@ def split_files(
     stops once there are more than `budget` tokens in `at_least` documents. What is no UTF-8 text is a `UserError`.
     """
     paths = _text_files(source)
+    contents = tuple(map(_digest, paths))
     files, starts, sizes = array("I"), array("Q"), array("I")
     tokens = 0
     for number, path in enumerate(paths):
@@ -65,10 +67,10 @@ def split_files(
             sizes.append(document.stop - document.start)
             tokens += document.tokens
             if tokens > budget and len(starts) > at_least:
-                return UserText(paths, _digests(paths), files, starts, sizes)
+                return UserText(paths, contents, files, starts, sizes)
     if not starts:
         raise UserError(f"The haystack {source} holds no text; give a text file or a directory of .txt or .md files.")
-    return UserText(paths, _digests(paths), files, starts, sizes)
+    return UserText(paths, contents, files, starts, sizes)
 
 
 def _text_files(source: Path) -> tuple[Path, ...]:
@@ -82,12 +84,12 @@ def _text_files(source: Path) -> tuple[Path, ...]:
     return (source.resolve(),)
 
 
-def _digests(paths: Iterable[Path]) -> tuple[str, ...]:
-    digests = []
-    for path in paths:
+def _digest(path: Path) -> str:
+    try:
         with path.open("rb") as file:
-            digests.append(file_digest(file, "sha256").hexdigest())
-    return tuple(digests)
+            return file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise UserError(f"The haystack file {path} cannot be read ({error.strerror}).") from error
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,8 +116,6 @@ def _documents(path: Path, limit: int, count_tokens: Callable[[str], int]) -> It
             while held:
                 document, held = _join(data, held, limit, count_tokens)
                 yield document
-    except OSError as error:
-        raise UserError(f"The haystack file {path} cannot be read ({error.strerror}).") from error
     except UnicodeDecodeError as error:
         raise UserError(f"The haystack file {path} is not UTF-8 text; save it as plain text in UTF-8.") from error
 
@@ -134,8 +134,10 @@ def _join(
 
 def _pieces(data: mmap.mmap, limit: int, count_tokens: Callable[[str], int]) -> Iterator[_Piece]:
     """The sentences of a file that are not blank, those of more than `limit` tokens cut between words."""
-    window = limit * _BYTES_PER_TOKEN
+    window = max(limit, 1) * _BYTES_PER_TOKEN
     for start, end in sentence_spans(data):
+        if start == 0 and data[:3] == BOM_UTF8:
+            start = 3
         while start < end:
             stop = end if end - start <= window else _border(data, start, start + window)
             text = _text(data, start, stop)
@@ -170,4 +172,4 @@ def _text(data: mmap.mmap, start: int, stop: int) -> str:
     text = data[start:stop].decode()
     if "\0" in text:
         raise UnicodeDecodeError("utf-8", b"\0", 0, 1, "a zero byte")
-    return text.removeprefix("\ufeff")
+    return text
