@@ -27,7 +27,7 @@ def needle_run(samples: int = 3, subtasks: tuple[str | None, ...] = SUBTASKS) ->
         "subtasks": list(subtasks),
         "systems": {"msa": {"notes": ["untrained [routing]"]}, "full-context": {}, "rag-bm25": {"notes": "one note"}},
         "datasets": [{"subtask": subtask, "notes": ["generated prose"]} for subtask in subtasks],
-        "indexes": [{"system": "msa", "subtask": subtasks[0], "notes": ["bank in memory"]}],
+        "indexes": [{"system": "msa", "subtask": subtasks[0], "notes": ["bank in memory", "untrained [routing]"]}],
         "hardware": {
             "cpu": "AMD EPYC 9R14 96-Core Processor",
             "cores": 16,

@@ -134,16 +134,16 @@ def _parts(
                 doc_tokens=config.doc_tokens,
             )
         )
-        record.add_dataset(subtask, dataset, questions_sha256(task, dataset.questions))
+        record.add_dataset(subtask, dataset, questions_sha256(task, subtask, dataset.questions))
         for name, system in systems.items():
             yield Part(subtask, dataset, name, system)
 
 
-def questions_sha256(task: Task, questions: Sequence[Question]) -> str:
+def questions_sha256(task: Task, subtask: str | None, questions: Sequence[Question]) -> str:
     """A hash of everything asked and expected; a `UserError` if there is no question or two share an id."""
     if not questions:
         raise UserError(f"The task {task.name} gives no questions for these settings; nothing can be measured.")
-    if len({question.id for question in questions}) < len(questions):
+    if len({sample_id(question, subtask) for question in questions}) < len(questions):
         raise UserError(f"The task {task.name} gives two questions the same id; each needs one of its own.")
     content = [
         [one.id, one.text, one.answers, one.gold_ids, one.own_ids, one.replaced_ids, one.intro, one.answer_prefix]

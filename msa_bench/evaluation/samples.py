@@ -13,8 +13,10 @@ Key = tuple[str, str | None, str, int]
 
 
 def sample_id(question: Question, subtask: str | None) -> str:
-    """The stable name of a question within a task, the same at every length and for every system."""
-    return f"{subtask}/{question.id}" if subtask else question.id
+    """The stable name of a question within a task, `subtask/question`, the same for every system."""
+    if subtask is None or question.id.startswith(f"{subtask}/"):
+        return question.id
+    return f"{subtask}/{question.id}"
 
 
 def sample_key(line: Mapping[str, Any]) -> Key:

@@ -54,8 +54,9 @@ def mean_interval(values: Sequence[float], clusters: Sequence[str], resamples: i
     if np.isin(scores, (0.0, 1.0)).all() and not repeated:
         return Interval(mean, *wilson(int(scores.sum()), n), "Wilson", n)
     totals = _totals(scores, clusters)
-    if len(totals) < 2:
-        return Interval(mean, None, None, "none (one question)", n)
+    if len(_kinds(totals)[0]) < 2:
+        # Resampling what is all alike would claim certainty, and fractions have no Wilson interval to fall back on.
+        return Interval(mean, None, None, "none (no variation)", n)
     low, high = _percentiles(_resampled_means(totals, len(totals), resamples, np.random.default_rng(SEED)))
     return Interval(mean, low, high, "bootstrap by question" if repeated else "bootstrap", n)
 
@@ -76,7 +77,7 @@ def stratified_interval(
     n = sum(len(values) for values, _ in strata)
     if all(len(_kinds(total)[0]) == 1 for total in totals):
         if len({len(values) for values, _ in strata}) > 1:
-            return Interval(mean, None, None, "none (no variation within subtasks)", n)
+            return Interval(mean, None, None, "none (no variation)", n)
         pooled = mean_interval(
             [value for values, _ in strata for value in values],
             [f"{place}/{cluster}" for place, (_, clusters) in enumerate(strata) for cluster in clusters],

@@ -23,7 +23,7 @@ from msa_bench.reporting.stored import (
 
 
 def print_run(run: StoredRun, console: Console) -> None:
-    """Print the table and the notes; on a narrow terminal the table is turned, and a pipe or file gets its full width."""
+    """Print the table and the notes; a narrow terminal gets the table turned, a pipe or file its full width."""
     table = results_table(run)
     width = Measurement.get(console, console.options.update(max_width=1000), table).maximum
     if not console.is_terminal:
@@ -61,15 +61,24 @@ def notes(run: StoredRun) -> Iterator[str]:
         f"95% interval below ({'; '.join(interval_methods(run, run.main_score))})"
     )
     yield f"hardware: {hardware(run.record)}"
-    for name, description in run.record["systems"].items():
-        for note in _listed(description.get("notes")):
-            yield f"{name}: {note}"
+    yield from dict.fromkeys(_remarks(run))
+
+
+def _remarks(run: StoredRun) -> Iterator[str]:
+    said = {name: _listed(description.get("notes")) for name, description in run.record["systems"].items()}
+    for name, found in said.items():
+        yield from (f"{name}: {note}" for note in found)
     for row in run.rows:
         for kind, counts in (("", row["notes"]), ("bound hit: ", row["bounds"])):
             for what, count in counts.items():
-                yield f"{row_name(row)}: {kind}{what} ({count} of {row['n']} answers)"
-    yield from _once(run.record["datasets"], "subtask")
-    yield from _once(run.record["indexes"], "system")
+                if what not in said[row["system"]]:
+                    yield f"{row_name(row)}: {kind}{what} ({count} of {row['n']} answers)"
+    for entry in run.record["indexes"]:
+        yield from (f"{entry['system']}: {note}" for note in entry["notes"])
+    everywhere = set.intersection(*(set(entry["notes"]) for entry in run.record["datasets"]))
+    for entry in run.record["datasets"]:
+        for note in entry["notes"]:
+            yield note if note in everywhere else f"{entry['subtask']}: {note}"
 
 
 def _cell(score: Mapping[str, Any] | None) -> str:
@@ -82,17 +91,6 @@ def _cell(score: Mapping[str, Any] | None) -> str:
 
 def _bound(value: float) -> str:
     return f"{value:.2f}".replace("0.", ".", 1) if 0 <= value < 0.995 else f"{value:.1f}"
-
-
-def _once(entries: list[Mapping[str, Any]], kind: str) -> Iterator[str]:
-    """Each distinct note once, with all the names it was given for, unless it is about all of them."""
-    names: dict[str, dict[str, None]] = {}
-    for entry in entries:
-        for note in entry["notes"]:
-            names.setdefault(note, {})[str(entry[kind] or "data")] = None
-    everyone = {str(entry[kind] or "data") for entry in entries}
-    for note, named in names.items():
-        yield note if kind == "subtask" and set(named) == everyone else f"{', '.join(named)}: {note}"
 
 
 def _listed(found: object) -> list[str]:

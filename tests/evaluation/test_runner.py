@@ -50,6 +50,14 @@ def test_every_question_is_answered_once_by_every_system_and_variant(tmp_path: P
     ]
 
 
+def test_a_question_named_after_its_subtask_is_not_named_twice(tmp_path: Path) -> None:
+    def named(data: Dataset) -> Dataset:
+        return replace(data, questions=[replace(one, id=f"toy_one/{one.id}") for one in data.questions])
+
+    toy_run(tmp_path, task=task_with(named), subtask=("toy_one",))
+    assert lines(tmp_path)[0]["sample_id"] == "toy_one/q0"
+
+
 def test_a_sample_line_says_everything_about_its_answer(tmp_path: Path) -> None:
     toy_run(tmp_path)
     line = lines(tmp_path)[0]

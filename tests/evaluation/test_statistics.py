@@ -49,9 +49,10 @@ def test_repeats_of_a_question_are_resampled_together() -> None:
     assert (fourfold.low, fourfold.high) == pytest.approx((once.low, once.high))
 
 
-def test_one_fractional_sample_has_no_interval() -> None:
-    alone = mean_interval([0.25], ["q"])
-    assert (alone.mean, alone.low, alone.high) == (0.25, None, None)
+@pytest.mark.parametrize("n", [1, 4])
+def test_fractions_that_are_all_alike_have_no_interval(n: int) -> None:
+    alike = mean_interval([0.25] * n, ids([0.25] * n))
+    assert (alike.mean, alike.low, alike.high) == (0.25, None, None)
 
 
 def test_the_bootstrap_covers_the_true_mean_about_as_often_as_it_says() -> None:
