@@ -23,7 +23,7 @@ _WORDS = tuple({**SHARED, **topic} for topic in TOPICS)
 _BEFORE_VOWEL = re.compile(r"\b([Aa]) (?=[aeio]|u(?!ni|s))")
 _LINKED, _TURN, _PRONOUN = 0.15, 0.3, 0.5
 _MISSES = 3
-_SAMPLE, _DEVIATIONS = 256, 6
+_SAMPLE, _DEVIATIONS = 256, 5
 
 _T = TypeVar("_T")
 
@@ -57,7 +57,7 @@ class Prose:
 def fitted_prose(seed: int, doc_tokens: int, count_tokens: Callable[[str], int]) -> Prose:
     """Prose whose documents hold at most `doc_tokens` tokens, by the tokens per character of a sample.
 
-    The bound is six standard deviations of the sample above its mean, so that no document of millions exceeds it.
+    The bound is five standard deviations of the sample above its mean, so that no document of millions exceeds it.
     """
     trial = Prose(0, 4 * doc_tokens)
     texts = [trial[index] for index in range(_SAMPLE)]
