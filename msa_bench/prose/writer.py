@@ -57,7 +57,8 @@ class Prose:
 def fitted_prose(seed: int, doc_tokens: int, count_tokens: Callable[[str], int]) -> Prose:
     """Prose whose documents hold at most `doc_tokens` tokens, by the tokens per character of a sample.
 
-    The bound is five standard deviations of the sample above its mean, so that no document of millions exceeds it.
+    The bound is five standard deviations of the sample above its mean: the longest of a million documents
+    comes near it, the others stay well below.
     """
     trial = Prose(0, 4 * doc_tokens)
     texts = [trial[index] for index in range(_SAMPLE)]
