@@ -34,8 +34,8 @@ class Estimate:
 
 
 def batch_tokens(device: torch.device) -> int:
-    """Tokens of documents read in one forward pass: enough to fill the device, few enough for its memory."""
-    return 65_536 if device.type == "cuda" else 4_096
+    """Tokens of documents read in one forward pass: enough to fill a GPU, few enough for the caches of a CPU."""
+    return 65_536 if device.type == "cuda" else 1_024
 
 
 def batches(lengths: Sequence[int], budget: int) -> Iterator[list[int]]:
@@ -57,7 +57,7 @@ def estimate(model: Backbone, corpus: Corpus) -> Estimate:
     count = len(corpus)
     if count == 0:
         raise UserError("The corpus holds no documents, so there is nothing to remember.")
-    step = max(1, count // SAMPLED)
+    step = -(-count // SAMPLED)
     sample = [corpus[number] for number in range(0, count, step)]
     lengths = torch.tensor([len(tokens) for tokens in _wrap(model, sample)])
     scale = count / len(sample)
@@ -90,25 +90,25 @@ def encode_corpus(
     expected = estimate(model, corpus)
     check_memory(model, expected)
     bank = MemoryBank(model.config, model.device, model.dtype, chunks=expected.chunks * 21 // 20)
-    budget = batch_tokens(model.device)
     for window in _windows(corpus, WINDOW):
-        _encode_window(model, bank, _wrap(model, window), budget, global_positions)
+        encode_window(model, bank, _wrap(model, window), global_positions)
         progress("encode", bank.tokens, expected.tokens, "tokens")
     return bank
 
 
 @torch.inference_mode()
-def _encode_window(
-    model: Backbone, bank: MemoryBank, documents: list[list[int]], budget: int, global_positions: bool
+def encode_window(
+    model: Backbone, bank: MemoryBank, documents: Sequence[Sequence[int]], global_positions: bool = False
 ) -> None:
+    """Add `documents`, each a sequence of at least one token, to `bank`; they are read in batches of similar length."""
     lengths = torch.tensor([len(tokens) for tokens in documents])
     counts = chunk_counts(lengths, bank.msa.chunk_tokens)
     starts = bank.tokens + lengths.cumsum(0) - lengths
     first = bank.reserve(counts, int(lengths.sum()))
     rows = first + counts.cumsum(0) - counts
-    for batch in batches(lengths.tolist(), budget):
+    for batch in batches(lengths.tolist(), batch_tokens(model.device)):
         width = int(lengths[batch].max())
-        padded = torch.tensor([documents[index] + [0] * (width - len(documents[index])) for index in batch])
+        padded = torch.tensor([[*documents[index], *[0] * (width - len(documents[index]))] for index in batch])
         pooled = document_pass(
             model.decoder,
             padded.to(model.device),

@@ -1,0 +1,185 @@
+"""How fast documents are read: our document pass against transformers' forward pass, and against bare matrix products.
+
+    msa-bench perf encode --model smollm2-135m --tokens 16K --json
+
+Both sides read the same documents with the same weights, type and threads, in turns. Ours sorts them into batches and
+fills a memory bank, as encoding a corpus does; transformers reads them as they come, 16 at a time, padded, without its
+vocabulary projection and without keeping keys and values. Making and tokenising text is left out on both sides.
+"""
+
+from __future__ import annotations
+
+import json
+import random
+from collections.abc import Callable, Iterator, Sequence
+from statistics import median
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from msa_bench.errors import UserError
+from msa_bench.evaluation.provenance import hardware, versions
+from msa_bench.memory.bank import MemoryBank
+from msa_bench.memory.encode import WINDOW, batch_tokens, encode_window
+from msa_bench.model.backbone import Backbone, load_memory_model
+from msa_bench.model.config import FAMILIES
+from msa_bench.performance.timing import alternate
+
+SHORTEST, LONGEST = 20, 400
+"""Tokens of a document: passages of question-answering collections lie between these."""
+
+AT_ONCE = 16
+"""Documents transformers reads at a time."""
+
+
+def perf_encode(
+    model: str, tokens: int, device: str = "auto", dtype: str = "auto", repeats: int = 3, seed: int = 42
+) -> dict[str, Any]:
+    """Reading `tokens` tokens of documents, timed `repeats` times after a warm-up; JSON values, times in seconds.
+
+    `ratio_vs_transformers` is how many times as many tokens a second we read. `ratio_to_floor` is our time over what
+    the layers' matrix products alone would take at the rate they reach in this process.
+    """
+    if tokens < SHORTEST:
+        raise UserError(f"--tokens {tokens} holds no document; take at least {SHORTEST}, such as 16K.")
+    if repeats < 1:
+        raise UserError(f"--repeats {repeats} measures nothing; take at least 1, better 3.")
+    memory = load_memory_model(model, device, dtype)
+    documents = make_documents(tokens, memory.config.vocab_size, seed)
+    step = min(tokens, batch_tokens(memory.device))
+    seconds = alternate(
+        {
+            "ours": lambda: _encode(memory, documents),
+            "transformers": _transformers(memory, documents),
+            "products": _products(memory, step),
+        },
+        repeats,
+        memory.device,
+    )
+    ours, theirs, products = (median(seconds[name]) for name in ("ours", "transformers", "products"))
+    floor = products * tokens / step
+    row = {
+        "what": "document pass",
+        "tokens": tokens,
+        "documents": len(documents),
+        "repeats": repeats,
+        "median_seconds": ours,
+        "seconds": seconds["ours"],
+        "tokens_per_second": tokens / ours,
+        "transformers_median_seconds": theirs,
+        "transformers_seconds": seconds["transformers"],
+        "transformers_tokens_per_second": tokens / theirs,
+        "ratio_vs_transformers": theirs / ours,
+        "floor_seconds": floor,
+        "ratio_to_floor": ours / floor,
+        "matmul_flops_per_second": 2 * _weights_used(memory) * step / products,
+    }
+    return {
+        "perf": "encode",
+        "model": model,
+        "device": str(memory.device),
+        "dtype": str(memory.dtype).removeprefix("torch."),
+        "threads": torch.get_num_threads(),
+        "hardware": hardware(),
+        "versions": versions(),
+        **row,
+        "rows": [row],
+    }
+
+
+def render(result: dict[str, Any]) -> str:
+    """What `perf_encode` measured, in a few lines of text."""
+    gpus = result["hardware"]["gpus"]
+    place = gpus[0]["name"] if result["device"].startswith("cuda") else f"{result['threads']} threads"
+    return "\n".join(
+        (
+            f"{result['model']}, {result['dtype']}, {result['device']} ({place}): {result['tokens']:,} tokens in "
+            f"{result['documents']:,} documents, median of {result['repeats']}",
+            f"  document pass          {result['tokens_per_second']:>12,.0f} tokens/s  {result['median_seconds']:8.3f} s",
+            f"  transformers, padded   {result['transformers_tokens_per_second']:>12,.0f} tokens/s"
+            f"  {result['transformers_median_seconds']:8.3f} s",
+            f"  matrix products alone  {result['tokens'] / result['floor_seconds']:>12,.0f} tokens/s"
+            f"  {result['floor_seconds']:8.3f} s",
+            f"  {result['ratio_vs_transformers']:.2f} times as fast as transformers, "
+            f"{result['ratio_to_floor']:.2f} times the matrix products alone",
+        )
+    )
+
+
+def make_documents(tokens: int, vocabulary: int, seed: int) -> list[list[int]]:
+    """Documents of random tokens, `tokens` in all, as long as passages are: log-normal around 130, within bounds. Only
+    the last may be shorter."""
+    chance = random.Random(seed)
+    documents: list[list[int]] = []
+    while tokens > 0:
+        drawn = round(chance.lognormvariate(4.87, 0.6))
+        length = min(max(drawn, SHORTEST), LONGEST, tokens)
+        documents.append([chance.randrange(vocabulary) for _ in range(length)])
+        tokens -= length
+    return documents
+
+
+def _encode(memory: Backbone, documents: Sequence[list[int]]) -> None:
+    bank = MemoryBank(memory.config, memory.device, memory.dtype)
+    for window in _slices(documents, WINDOW):
+        encode_window(memory, bank, window)
+
+
+def _transformers(memory: Backbone, documents: Sequence[list[int]]) -> Callable[[], None]:
+    from transformers import AutoConfig, AutoModel
+    from transformers.utils import logging
+
+    logging.disable_progress_bar()
+    raw = json.loads((memory.directory / "config.json").read_text(encoding="utf-8"))
+    config = AutoConfig.for_model(FAMILIES[raw.pop("model_type")], **raw)
+    theirs = AutoModel.from_pretrained(
+        memory.directory, config=config, dtype=memory.dtype, attn_implementation="sdpa", local_files_only=True
+    )
+    theirs = theirs.to(memory.device).eval()
+
+    @torch.inference_mode()
+    def read() -> None:
+        for batch in _slices(documents, AT_ONCE):
+            width = max(map(len, batch))
+            ids = torch.tensor([[*one, *[0] * (width - len(one))] for one in batch], device=memory.device)
+            mask = torch.tensor([[1] * len(one) + [0] * (width - len(one)) for one in batch], device=memory.device)
+            theirs(input_ids=ids, attention_mask=mask, use_cache=False)
+
+    return read
+
+
+def _products(memory: Backbone, tokens: int) -> Callable[[], None]:
+    """The matrix products of `tokens` tokens in one batch, and nothing else."""
+    weights = list(_weights(memory))
+    inputs = {
+        size: torch.randn(tokens, size, device=memory.device, dtype=memory.dtype)
+        for size in {weight.shape[1] for weight in weights}
+    }
+
+    @torch.inference_mode()
+    def multiply() -> None:
+        for weight in weights:
+            F.linear(inputs[weight.shape[1]], weight)
+
+    return multiply
+
+
+def _weights(memory: Backbone) -> Iterator[Tensor]:
+    """Weights every token must be multiplied with: all layers below the last that routes, and its key and value."""
+    last = max(memory.config.msa.router_layers) if memory.config.msa else -1
+    for layer in memory.decoder.layers[: last + 1]:
+        attention, mlp = layer.self_attn, layer.mlp
+        yield from (attention.k_proj.weight, attention.v_proj.weight)
+        if layer.index < last:
+            yield from (attention.q_proj.weight, attention.o_proj.weight)
+            yield from (mlp.gate_proj.weight, mlp.up_proj.weight, mlp.down_proj.weight)
+
+
+def _slices(documents: Sequence[list[int]], size: int) -> Iterator[Sequence[list[int]]]:
+    return (documents[start : start + size] for start in range(0, len(documents), size))
+
+
+def _weights_used(memory: Backbone) -> int:
+    return sum(weight.numel() for weight in _weights(memory))
