@@ -64,7 +64,8 @@ def _add_family(
     values |= {f"{family}.layer{layer}.doc_scores": scores for layer, scores in forward.scores.items()}
     for layer, scores in forward.scores.items():
         computed.notes += [
-            f"{family}, layer {layer}, row {row}: documents tie at rank {case.msa.top_k}, rounding chooses among them"
+            f"{family}, layer {layer}, row {row}: documents tie at rank {case.msa.top_k} and rounding chooses, "
+            "which another processor may do differently"
             for row in _tied(scores.detach(), case.msa.top_k)
         ]
     bias = torch.tensor(loss_scalars(case.model.directory).get("b", BCE_BIAS), requires_grad=True)
