@@ -36,6 +36,8 @@ FORBIDDEN = {
     "msa_bench.memory": (*CONCRETE, *OUTER, "msa_bench.generation"),
     "msa_bench.generation": (*CONCRETE, *OUTER),
     "msa_bench.training": ("msa_bench.reporting", "msa_bench.cli"),
+    "msa_bench.parity": (*CONCRETE, *OUTER),
+    "msa_bench.performance": (*CONCRETE, "msa_bench.reporting", "msa_bench.cli"),
     "msa_bench.prose": (*CONCRETE, *OUTER, "msa_bench.model", "torch"),
     "msa_bench.evaluation": (*CONCRETE, "msa_bench.reporting", "msa_bench.cli", "msa_bench.registry"),
     "msa_bench.reporting": (*CONCRETE, "msa_bench.evaluation", "msa_bench.cli", "msa_bench.model", "torch"),
