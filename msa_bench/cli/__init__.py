@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import typer
 
-from msa_bench.cli import listing, run
+from msa_bench.cli import listing, run, train
 from msa_bench.errors import UserError
 
 app = typer.Typer(
@@ -17,6 +17,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.command("run")(run.run)
+app.command("train")(train.train)
 app.command("tasks")(listing.tasks)
 app.command("systems")(listing.systems)
 

@@ -6,7 +6,6 @@ document's first chunk. Text is not kept: it is fetched from the corpus by the s
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -20,6 +19,7 @@ from torch import Tensor
 from msa_bench.errors import UserError
 from msa_bench.model.config import ModelConfig
 from msa_bench.model.passes import Context, Pooled
+from msa_bench.storage import sha256
 
 FORMAT = 1
 _PARTS = ("keys", "values", "routing_keys")
@@ -128,7 +128,7 @@ class MemoryBank:
         shared = {"offsets": self.offsets.contiguous()}
         for name, tensors in [("offsets.safetensors", shared), *self._by_file()]:
             save_file(tensors, directory / name)
-            files[name] = _sha256(directory / name)
+            files[name] = sha256(directory / name)
         index = self._identity(model_sha256) | {"documents": self.documents, "tokens": self.tokens, "files": files}
         partial = directory / "index.json.partial"
         partial.write_text(json.dumps(index, indent=1), encoding="utf-8")
@@ -144,7 +144,7 @@ class MemoryBank:
         for name, digest in index["files"].items():
             if not (directory / name).is_file():
                 raise UserError(f"The memory bank in {directory} lacks its file {name}; encode it again.")
-            if _sha256(directory / name) != digest:
+            if sha256(directory / name) != digest:
                 raise UserError(f"{directory / name} was altered after the bank was saved; encode it again.")
         bank = cls(config, device, getattr(torch, index["dtype"]))
         for key, value in bank._identity(model_sha256).items():
@@ -183,8 +183,3 @@ def bytes_per_chunk(config: ModelConfig, dtype: torch.dtype) -> int:
     """Bytes one chunk takes over all router layers: key, value and routing key."""
     layers = len(config.msa.router_layers) if config.msa else 0
     return layers * len(_PARTS) * config.kv_heads * config.head_dim * dtype.itemsize
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

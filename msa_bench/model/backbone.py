@@ -1,11 +1,12 @@
 """Models by name: what every system is built on, loaded once per process.
 
-A model is the embedded default `smollm2-135m`, a directory in Hugging Face's layout, or a hub id such as
-`EverMind-AI/MSA-4B`.
+A model is the embedded default `smollm2-135m`, a directory in Hugging Face's layout, an adapter directory (which names
+its backbone), or a hub id such as `EverMind-AI/MSA-4B`.
 """
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -15,10 +16,14 @@ import torch
 
 from msa_bench.errors import UserError, unknown
 from msa_bench.model import embedded
+from msa_bench.model.adapter import memory_settings, merge, read_adapter, read_card
 from msa_bench.model.checkpoint import load_decoder, read_config, weights_hash
 from msa_bench.model.config import ModelConfig
 from msa_bench.model.decoder import Decoder
 from msa_bench.model.tokenizer import TextTokenizer
+
+WEIGHTS = Path(__file__).parent.parent / "weights"
+"""The adapter of the embedded default, where one ships."""
 
 DTYPES = {"bfloat16": torch.bfloat16, "float16": torch.float16, "float32": torch.float32}
 
@@ -31,6 +36,7 @@ class Backbone:
     directory: Path
     decoder: Decoder
     tokenizer: TextTokenizer
+    adapter: Path | None = None
 
     @property
     def config(self) -> ModelConfig:
@@ -64,17 +70,37 @@ class Backbone:
             "window_tokens": self.window,
             "device": str(self.device),
             "dtype": str(self.dtype).removeprefix("torch."),
-        }
+        } | ({"adapter_files": read_card(self.adapter)["files"]} if self.adapter else {})
+
+    @property
+    def sha256(self) -> str:
+        """One hash of the backbone's weights and the adapter's, which a memory bank depends on."""
+        parts = [_hash(self.directory), *(read_card(self.adapter)["files"].values() if self.adapter else ())]
+        return hashlib.sha256("".join(parts).encode()).hexdigest()
 
 
 def load_backbone(model: str, device: str = "auto", dtype: str = "auto") -> Backbone:
     """The plain backbone of `model`, without memory attention; the same object for the same arguments."""
-    return _load(model, device, dtype, memory=False)
+    where = resolve_device(device)
+    return _load_plain(model, where, resolve_dtype(dtype, where))
 
 
 def load_memory_model(model: str, device: str = "auto", dtype: str = "auto") -> Backbone:
-    """`model` with memory attention: its trained router, or an untrained copy where it has none."""
-    return _load(model, device, dtype, memory=True)
+    """`model` with memory attention: its own router, its adapter's, or an untrained copy where it has neither."""
+    where = resolve_device(device)
+    return _load_adapted(model, where, resolve_dtype(dtype, where), adapter_directory(model))
+
+
+def load_untrained(model: str, device: str = "auto", dtype: str = "auto") -> Backbone:
+    """`model` with memory attention as training begins with it: without an adapter, and in no cache."""
+    where = resolve_device(device)
+    return _load_adapted.__wrapped__(model, where, resolve_dtype(dtype, where), None)
+
+
+def adapter_directory(model: str) -> Path | None:
+    """The adapter `model` names or comes with, if any."""
+    path = WEIGHTS if model == embedded.NAME else Path(model).expanduser()
+    return path if (path / "adapter.json").is_file() else None
 
 
 @lru_cache(maxsize=4)
@@ -91,6 +117,8 @@ def model_directory(model: str) -> Path:
     if path.exists():
         if not path.is_dir():
             raise UserError(f"{model} is a file; --model takes a checkpoint directory, a hub id or {embedded.NAME}.")
+        if (path / "adapter.json").is_file():
+            return model_directory(str(read_card(path)["backbone"]))
         read_config(path)
         return path
     if model.count("/") == 1 and not model.startswith((".", "/", "~")):
@@ -123,15 +151,20 @@ def resolve_dtype(dtype: str, device: torch.device) -> torch.dtype:
     return torch.bfloat16 if fast else torch.float32
 
 
-def _load(model: str, device: str, dtype: str, memory: bool) -> Backbone:
-    where = resolve_device(device)
-    return _load_cached(model, where, resolve_dtype(dtype, where), memory)
+@lru_cache(maxsize=4)
+def _load_plain(model: str, device: torch.device, dtype: torch.dtype) -> Backbone:
+    directory = model_directory(model)
+    return Backbone(model, directory, load_decoder(directory, device, dtype, memory=False), load_tokenizer(model))
 
 
 @lru_cache(maxsize=4)
-def _load_cached(model: str, device: torch.device, dtype: torch.dtype, memory: bool) -> Backbone:
+def _load_adapted(model: str, device: torch.device, dtype: torch.dtype, adapter: Path | None) -> Backbone:
     directory = model_directory(model)
-    return Backbone(model, directory, load_decoder(directory, device, dtype, memory), load_tokenizer(model))
+    msa = memory_settings(read_card(adapter)) if adapter else None
+    decoder = load_decoder(directory, device, dtype, memory=True, msa=msa)
+    if adapter:
+        merge(decoder, read_adapter(adapter, _hash(directory)))
+    return Backbone(model, directory, decoder, load_tokenizer(model), adapter)
 
 
 @lru_cache(maxsize=4)

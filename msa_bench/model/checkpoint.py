@@ -34,17 +34,19 @@ def read_config(directory: Path) -> ModelConfig:
     return ModelConfig.from_hugging_face(raw)
 
 
-def load_decoder(directory: Path, device: torch.device, dtype: torch.dtype, memory: bool) -> Decoder:
+def load_decoder(
+    directory: Path, device: torch.device, dtype: torch.dtype, memory: bool, msa: MSAConfig | None = None
+) -> Decoder:
     """The decoder of a checkpoint. With `memory` it routes: by the checkpoint's own router, or, for a plain backbone,
-    by copies of each latter-half layer's query and key projections (`config.msa.trained` is then False).
+    by copies of each router layer's query and key projections, with the settings `msa`, or those of the paper and
+    `config.msa.trained` False.
 
     A `UserError` names the missing, extra or misshapen tensors, or the file that cannot be read.
     """
     config = read_config(directory)
     untrained = memory and config.msa is None
     if untrained:
-        routed = MSAConfig(router_layers=latter_half(config.layers), trained=False)
-        config = replace(config, msa=routed)
+        config = replace(config, msa=msa or MSAConfig(router_layers=latter_half(config.layers), trained=False))
     elif not memory:
         config = replace(config, msa=None)
     with torch.device("meta"):

@@ -1,0 +1,207 @@
+"""The training loop: batches from workers, one optimiser step each, measurements to CSV, restartable state.
+
+Batch number b is a function of the settings and b alone, so a run that was killed goes on from its last save as if
+nothing had happened.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import torch
+from torch.utils.data import DataLoader, IterableDataset, get_worker_info
+
+from msa_bench.contracts import Progress, no_progress
+from msa_bench.errors import UserError
+from msa_bench.evaluation.provenance import hardware
+from msa_bench.model.adapter import read_adapter, read_card
+from msa_bench.model.backbone import Backbone, load_untrained
+from msa_bench.model.prompts import template_head
+from msa_bench.model.tokenizer import TextTokenizer
+from msa_bench.seeding import generator
+from msa_bench.training.adapter import Adapter, install, save_adapter
+from msa_bench.training.batch import Batch, make_batch, to_device
+from msa_bench.training.episodes import episodes
+from msa_bench.training.episodes.documents import filler
+from msa_bench.training.measure import Log
+from msa_bench.training.settings import Stage, TrainingSettings
+from msa_bench.training.shared_bank import Attended, compile_layers, run_batch
+from msa_bench.training.state import load_state, save_state
+
+EPISODES_PER_BATCH = 4096
+"""Numbers of the episode stream set aside for each batch; no batch draws as many."""
+
+
+class Batches(IterableDataset[Batch]):
+    """Batches number `start`, `start + 1`, ... of a stage, dealt out to the workers of a loader."""
+
+    def __init__(self, settings: TrainingSettings, stage: Stage, tokenizer: TextTokenizer, start: int) -> None:
+        self.settings, self.stage, self.tokenizer, self.start = settings, stage, tokenizer, start
+
+    def __iter__(self) -> Iterator[Batch]:
+        worker = get_worker_info()
+        number, step = (self.start, 1) if worker is None else (self.start + worker.id, worker.num_workers)
+        while True:
+            yield batch_number(self.settings, self.stage, self.tokenizer, number)
+            number += step
+
+
+def batch_number(settings: TrainingSettings, stage: Stage, tokenizer: TextTokenizer, number: int) -> Batch:
+    """Batch `number` of a stage."""
+    stream = episodes(settings.seed, stage.weights, settings.data, start=number * EPISODES_PER_BATCH)
+    rng: Random = generator("training batch", settings.seed, number)
+    return make_batch(tokenizer, stream, lambda draw: " ".join(filler(draw)), stage.plan, rng)
+
+
+@dataclass
+class Place:
+    """Where a run is: `step` over all stages, `stage` its number, `stage_step` and `stage_seconds` within it."""
+
+    step: int = 0
+    stage: int = 0
+    stage_step: int = 0
+    stage_seconds: float = 0.0
+    tokens: int = 0
+    seconds: float = 0.0
+
+    def share(self, stage: Stage) -> float:
+        """How much of `stage` is done, from 0 to 1."""
+        if stage.steps is not None:
+            return self.stage_step / stage.steps
+        return self.stage_seconds / (60 * (stage.minutes or 1))
+
+
+def train(settings: TrainingSettings, progress: Progress = no_progress) -> Path:
+    """Run every stage and write the adapter to `settings.out`; continues from the last save found there."""
+    model = load_untrained(settings.model, settings.device, settings.dtype)
+    run = _Run(settings, model)
+    run.resume()
+    while run.place.stage < len(settings.stages):
+        run.stage(settings.stages[run.place.stage], progress)
+        run.place = replace(run.place, stage=run.place.stage + 1, stage_step=0, stage_seconds=0.0)
+    save_adapter(settings.out, run.adapter, run.card())
+    return settings.out
+
+
+class _Run:
+    """A training run in progress."""
+
+    def __init__(self, settings: TrainingSettings, model: Backbone) -> None:
+        self.settings, self.model, self.place = settings, model, Place()
+        decoder = model.decoder
+        if decoder.config.msa is None:
+            raise ValueError("training needs a decoder with memory attention")
+        msa = replace(
+            decoder.config.msa,
+            similarity="cosine",
+            aux_loss_method=settings.aux_loss,
+            aux_loss_temperature=settings.aux_temperature,
+        )
+        decoder.config = replace(decoder.config, msa=msa)
+        self.adapter = Adapter(decoder, settings.rank, settings.seed)
+        if settings.start_from is not None:
+            self._start_from(settings.start_from)
+        self.optimiser = torch.optim.AdamW(
+            [{"params": list(self.adapter.low_rank.values())}, {"params": list(self.adapter.whole.values())}],
+            lr=0.0,
+            betas=(0.9, 0.95),
+            weight_decay=0.0,
+            fused=decoder.device.type == "cuda",
+        )
+        self.head = template_head(model.tokenizer)
+        self.log = Log(settings.out)
+        if settings.compile:
+            compile_layers()
+
+    def resume(self) -> None:
+        """Take up the last save in the output directory, if there is one."""
+        saved = load_state(self.settings.out, self.adapter, self.optimiser, self._identity())
+        if saved is not None:
+            self.place = Place(**saved)
+            self.log.cut(self.place.step)
+
+    def stage(self, stage: Stage, progress: Progress) -> None:
+        """Train until the stage's bound is reached."""
+        loader = self._loader(stage)
+        while self.place.share(stage) < 1:
+            began = time.perf_counter()
+            batch = next(loader)
+            self._step(stage, batch)
+            seconds = time.perf_counter() - began
+            place = self.place
+            place.step, place.stage_step = place.step + 1, place.stage_step + 1
+            place.stage_seconds, place.seconds = place.stage_seconds + seconds, place.seconds + seconds
+            place.tokens += batch.tokens
+            if place.step % self.settings.log_every == 0:
+                line = self.log.write(place.step, stage.name, place.seconds, place.tokens)
+                progress(f"{stage.name}: {line}", place.step, None, "steps")
+            if place.step % self.settings.save_every == 0:
+                self.save()
+        self.save()
+
+    def save(self) -> None:
+        """Write what a restart needs."""
+        save_state(self.settings.out, self.adapter, self.optimiser, vars(self.place), self._identity())
+
+    def card(self) -> dict[str, Any]:
+        """What the adapter's file says of how it was made."""
+        return {
+            "backbone": self.settings.model,
+            "backbone_sha256": self.model.provenance["weights_sha256"],
+            "msa": {"router_layers": list(self._msa.router_layers), "chunk_tokens": self._msa.chunk_tokens}
+            | {"top_k": self._msa.top_k, "similarity": "cosine"},
+            "training": json.loads(self.settings.model_dump_json(exclude={"out", "device", "workers"})),
+            "steps": self.place.step,
+            "tokens": self.place.tokens,
+            "seconds": round(self.place.seconds, 1),
+            "hardware": hardware(),
+        }
+
+    @property
+    def _msa(self) -> Any:
+        return self.model.config.msa
+
+    def _step(self, stage: Stage, batch: Batch) -> None:
+        share = min(self.place.share(stage), 1.0)
+        warm = min(1.0, (self.place.step + 1) / max(1, self.settings.warm_up_steps))
+        rates = (stage.learning_rate, stage.router_learning_rate)
+        for group, (start, end) in zip(self.optimiser.param_groups, rates, strict=True):
+            group["lr"] = warm * (start + (end - start) * share)
+        documents = stage.documents[min(int(share * len(stage.documents)), len(stage.documents) - 1)]
+        install(self.model.decoder, self.adapter.weights(self.model.dtype))
+        outcome = run_batch(
+            self.model.decoder, to_device(batch, self.model.device), self.head, Attended(documents, stage.forced)
+        )
+        loss = stage.lm_weight * outcome.lm_loss + stage.aux_weight * outcome.aux_loss
+        self.optimiser.zero_grad(set_to_none=True)
+        torch.autograd.backward(loss)
+        torch.nn.utils.clip_grad_norm_(self.adapter.parameters(), self.settings.clip)
+        self.optimiser.step()
+        self.log.add(outcome)
+
+    def _loader(self, stage: Stage) -> Iterator[Batch]:
+        data = Batches(self.settings, stage, self.model.tokenizer, self.place.step)
+        loader: DataLoader[Batch] = DataLoader(
+            data,
+            batch_size=None,
+            num_workers=self.settings.workers,
+            prefetch_factor=4 if self.settings.workers else None,
+        )
+        return iter(loader)
+
+    def _identity(self) -> dict[str, Any]:
+        skipped = {"out", "device", "workers", "log_every", "save_every", "compile"}
+        return dict(json.loads(self.settings.model_dump_json(exclude=skipped)))
+
+    def _start_from(self, directory: Path) -> None:
+        card = read_card(directory)
+        if card["rank"] != self.settings.rank:
+            raise UserError(f"The adapter in {directory} has rank {card['rank']}, not {self.settings.rank}.")
+        stored = read_adapter(directory, self.model.provenance["weights_sha256"])
+        self.adapter.load_state_dict({name: tensor.float() for name, tensor in stored.items()})

@@ -1,0 +1,105 @@
+"""The training file: stages, mixture and sizes, validated before anything is loaded."""
+
+from __future__ import annotations
+
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Annotated
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from msa_bench.errors import UserError
+from msa_bench.training.batch import BatchPlan
+from msa_bench.training.episodes import DEFAULT_WEIGHTS
+from msa_bench.training.losses import METHODS
+
+Share = Annotated[float, Field(ge=0, le=1)]
+Positive = Annotated[int, Field(gt=0)]
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Stage(_Strict):
+    """One stage. Exactly one of `steps` and `minutes` bounds it. `documents` are the numbers of documents attended, in
+    equal parts of the stage; learning rates run linearly from the first value to the second."""
+
+    name: str
+    steps: Positive | None = None
+    minutes: Annotated[float, Field(gt=0)] | None = None
+    lm_weight: float = 1.0
+    aux_weight: float = 0.1
+    learning_rate: tuple[float, float] = (2e-3, 2e-3)
+    router_learning_rate: tuple[float, float] = (1e-3, 1e-3)
+    documents: tuple[Positive, ...] = (16,)
+    forced: bool = True
+    bank_tokens: Positive = 48_000
+    questions: Positive = 256
+    answer: Share = 0.2
+    retry: Share = 0.1
+    split: Share = 0.25
+    weights: dict[str, float] = Field(default_factory=lambda: dict(DEFAULT_WEIGHTS))
+
+    @model_validator(mode="after")
+    def _one_bound(self) -> Stage:
+        if (self.steps is None) == (self.minutes is None):
+            raise ValueError("give either steps or minutes")
+        return self
+
+    @property
+    def plan(self) -> BatchPlan:
+        """What the stage asks of a batch."""
+        return BatchPlan(self.bank_tokens, self.questions, self.answer, self.retry, self.split)
+
+
+class TrainingSettings(_Strict):
+    """A training run: the backbone, the adapter's size, and the stages in order."""
+
+    model: str
+    out: Path
+    stages: Annotated[tuple[Stage, ...], Field(min_length=1)]
+    seed: int = 1
+    rank: Positive = 64
+    data: Path | None = None
+    start_from: Path | None = None
+    workers: Annotated[int, Field(ge=0)] = 4
+    aux_loss: str = "INFONCE_DECOUPLE"
+    aux_temperature: Annotated[float, Field(gt=0)] = 0.05
+    clip: Annotated[float, Field(gt=0)] = 1.0
+    warm_up_steps: Annotated[int, Field(ge=0)] = 50
+    log_every: Positive = 20
+    save_every: Positive = 500
+    compile: bool = False
+    device: str = "auto"
+    dtype: str = "auto"
+
+    @model_validator(mode="after")
+    def _known_loss(self) -> TrainingSettings:
+        if self.aux_loss not in METHODS:
+            raise ValueError(f"aux_loss must be one of {', '.join(METHODS)}")
+        return self
+
+
+def read_settings(path: Path) -> TrainingSettings:
+    """The settings in a YAML file; a `UserError` names the key that is unknown or wrong."""
+    try:
+        raw = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise UserError(f"The training file {path} cannot be read ({error.strerror}).") from error
+    except yaml.YAMLError as error:
+        raise UserError(f"The training file {path} is no valid YAML ({str(error).splitlines()[0]}).") from error
+    if not isinstance(raw, dict):
+        raise UserError(f"The training file {path} holds no settings; it needs at least model, out and stages.")
+    try:
+        return TrainingSettings.model_validate(raw)
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(str(part) for part in first["loc"]) or "the file"
+        hint = ""
+        if first["type"] == "extra_forbidden":
+            known = (Stage if "stages" in first["loc"] else TrainingSettings).model_fields
+            near = get_close_matches(str(first["loc"][-1]), known, n=1)
+            hint = f"; did you mean {near[0]}?" if near else f"; known keys are {', '.join(known)}."
+        raise UserError(f"{path}: {place}: {first['msg']}{hint}") from error
