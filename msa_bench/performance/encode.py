@@ -93,17 +93,18 @@ def render(result: dict[str, Any]) -> str:
     """What `perf_encode` measured, in a few lines of text."""
     gpus = result["hardware"]["gpus"]
     place = gpus[0]["name"] if result["device"].startswith("cuda") else f"{result['threads']} threads"
+    sides = (
+        ("document pass", result["tokens_per_second"], result["median_seconds"]),
+        ("transformers, padded", result["transformers_tokens_per_second"], result["transformers_median_seconds"]),
+        ("matrix products alone", result["tokens"] / result["floor_seconds"], result["floor_seconds"]),
+    )
     return "\n".join(
         (
             f"{result['model']}, {result['dtype']}, {result['device']} ({place}): {result['tokens']:,} tokens in "
             f"{result['documents']:,} documents, median of {result['repeats']}",
-            f"  document pass          {result['tokens_per_second']:>12,.0f} tokens/s  {result['median_seconds']:8.3f} s",
-            f"  transformers, padded   {result['transformers_tokens_per_second']:>12,.0f} tokens/s"
-            f"  {result['transformers_median_seconds']:8.3f} s",
-            f"  matrix products alone  {result['tokens'] / result['floor_seconds']:>12,.0f} tokens/s"
-            f"  {result['floor_seconds']:8.3f} s",
-            f"  {result['ratio_vs_transformers']:.2f} times as fast as transformers, "
-            f"{result['ratio_to_floor']:.2f} times the matrix products alone",
+            *(f"  {name:<22} {rate:>12,.0f} tokens/s {seconds:>9.3f} s" for name, rate, seconds in sides),
+            f"  {result['ratio_vs_transformers']:.2f} times as fast as transformers; "
+            f"{result['ratio_to_floor']:.2f} times as long as the matrix products alone",
         )
     )
 
@@ -131,7 +132,7 @@ def _transformers(memory: Backbone, documents: Sequence[list[int]]) -> Callable[
     from transformers import AutoConfig, AutoModel
     from transformers.utils import logging
 
-    logging.disable_progress_bar()
+    logging.disable_progress_bar()  # type: ignore[no-untyped-call]
     raw = json.loads((memory.directory / "config.json").read_text(encoding="utf-8"))
     config = AutoConfig.for_model(FAMILIES[raw.pop("model_type")], **raw)
     theirs = AutoModel.from_pretrained(
