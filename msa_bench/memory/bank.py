@@ -22,6 +22,7 @@ from msa_bench.model.passes import Context, Pooled
 from msa_bench.storage import sha256
 
 FORMAT = 1
+_DTYPES = ("bfloat16", "float16", "float32")
 _PARTS = ("keys", "values", "routing_keys")
 
 
@@ -137,34 +138,28 @@ class MemoryBank:
     @classmethod
     def load(cls, directory: Path, config: ModelConfig, model_sha256: str, device: torch.device) -> MemoryBank:
         """The bank saved in `directory`; a `UserError` if it is incomplete, altered, or of another model."""
-        path = directory / "index.json"
-        if not path.is_file():
-            raise UserError(f"{directory} holds no finished memory bank: it has no index.json.")
-        index: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-        for name, digest in index["files"].items():
-            if not (directory / name).is_file():
-                raise UserError(f"The memory bank in {directory} lacks its file {name}; encode it again.")
-            if sha256(directory / name) != digest:
-                raise UserError(f"{directory / name} was altered after the bank was saved; encode it again.")
+        index = _read_index(directory)
         bank = cls(config, device, getattr(torch, index["dtype"]))
         for key, value in bank._identity(model_sha256).items():
             if index.get(key) != value:
                 raise UserError(
                     f"The memory bank in {directory} is of another model: its {key} is {index.get(key)}, not {value}."
                 )
+        for name in ("offsets.safetensors", *map(_layer_file, bank.msa.router_layers)):
+            if name not in index["files"] or not (directory / name).is_file():
+                raise UserError(f"The memory bank in {directory} lacks its file {name}; encode it again.")
+            if sha256(directory / name) != index["files"][name]:
+                raise UserError(f"{directory / name} was altered after the bank was saved; encode it again.")
         offsets = load_file(directory / "offsets.safetensors")["offsets"]
         bank.reserve(offsets.diff(), int(index["tokens"]))
         for layer in bank.msa.router_layers:
-            for part, tensor in load_file(directory / f"layer-{layer:02d}.safetensors").items():
+            for part, tensor in load_file(directory / _layer_file(layer)).items():
                 bank._tiers[layer, part].used().copy_(tensor)
         return bank
 
     def _by_file(self) -> list[tuple[str, dict[str, Tensor]]]:
         return [
-            (
-                f"layer-{layer:02d}.safetensors",
-                {part: self._tiers[layer, part].used().cpu().contiguous() for part in _PARTS},
-            )
+            (_layer_file(layer), {part: self._tiers[layer, part].used().cpu().contiguous() for part in _PARTS})
             for layer in self.msa.router_layers
         ]
 
@@ -183,3 +178,21 @@ def bytes_per_chunk(config: ModelConfig, dtype: torch.dtype) -> int:
     """Bytes one chunk takes over all router layers: key, value and routing key."""
     layers = len(config.msa.router_layers) if config.msa else 0
     return layers * len(_PARTS) * config.kv_heads * config.head_dim * dtype.itemsize
+
+
+def _layer_file(layer: int) -> str:
+    return f"layer-{layer:02d}.safetensors"
+
+
+def _read_index(directory: Path) -> dict[str, Any]:
+    path = directory / "index.json"
+    if not path.is_file():
+        raise UserError(f"{directory} holds no finished memory bank: it has no index.json.")
+    try:
+        index: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        readable = isinstance(index["files"], dict) and isinstance(index["tokens"], int) and index["dtype"] in _DTYPES
+    except (OSError, ValueError, KeyError, TypeError):
+        readable = False
+    if not readable:
+        raise UserError(f"{path} is no readable index of a memory bank; encode it again.")
+    return index
