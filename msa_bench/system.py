@@ -45,7 +45,8 @@ class MSASystem:
         )
         self.global_rope = _choice(chosen, "rope", "document", "global") == "global"
         self.constrained = _choice(chosen, "ids", "constrained", "free") == "constrained"
-        self.model = _routed(load_memory_model(request.model, request.device, request.dtype), chosen)
+        routing = _routing(chosen)
+        self.model = _routed(load_memory_model(request.model, request.device, request.dtype), routing)
         self._corpus: Corpus | None = None
         self._bank: MemoryBank | None = None
 
@@ -121,19 +122,24 @@ def _choice(ablations: Mapping[str, str], key: str, default: str, other: str) ->
     return value
 
 
-def _routed(model: Backbone, ablations: Mapping[str, str]) -> Backbone:
-    """`model` with the routing settings `ablations` ask for, sharing its weights."""
-    msa = model.config.msa
-    if msa is None:
-        raise ValueError("the memory model has no memory settings")
+def _routing(ablations: Mapping[str, str]) -> dict[str, Any]:
+    """The routing settings `ablations` ask for, by their names in `MSAConfig`."""
+    asked_for: dict[str, Any] = {}
     if "similarity" in ablations:
-        cosine = _choice(ablations, "similarity", "cosine", "dot") == "cosine"
-        msa = replace(msa, similarity="cosine" if cosine else "dot")
+        asked_for["similarity"] = _choice(ablations, "similarity", "cosine", "dot")
     if "top_k" in ablations:
         value = ablations["top_k"]
         if not value.isdecimal() or int(value) < 1:
             raise UserError(f"--ablate top_k={value} is not known; top_k takes a whole number from 1.")
-        msa = replace(msa, top_k=int(value))
+        asked_for["top_k"] = int(value)
+    return asked_for
+
+
+def _routed(model: Backbone, routing: Mapping[str, Any]) -> Backbone:
+    """`model` with other `routing` settings, sharing its weights."""
+    msa = model.config.msa
+    if msa is None:
+        raise ValueError("the memory model has no memory settings")
     decoder = copy.copy(model.decoder)
-    decoder.config = replace(decoder.config, msa=msa)
+    decoder.config = replace(decoder.config, msa=replace(msa, **routing))
     return replace(model, decoder=decoder)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from copy import copy
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
@@ -61,6 +62,13 @@ def tokenizer() -> TextTokenizer:
     with TemporaryDirectory() as directory:
         write_tokenizer(Path(directory))
         return TextTokenizer.from_directory(Path(directory))
+
+
+def stopping_at(stop_ids: frozenset[int]) -> TextTokenizer:
+    """The tokenizer with other tokens that end an answer."""
+    other = copy(tokenizer())
+    other.stop_ids = stop_ids
+    return other
 
 
 def token_id(text: str) -> int:

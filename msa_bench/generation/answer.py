@@ -107,7 +107,8 @@ class Answerer:
             feed_next: list[Sequence[int]] = []
             for row, (case, token) in enumerate(zip(active, chosen, strict=True)):
                 case.seconds += share
-                case.tokens_in += len(feed[row]) if prefill else 0
+                # After the prefill, the first token of a feed is the one the model wrote.
+                case.tokens_in += len(feed[row]) - (0 if prefill else 1)
                 case.tokens_out += 1
                 case.state, decision = self.machine.advance(case.state, token, case.asked.text_of)
                 if decision in (Decision.GO_ON, Decision.INSERT):

@@ -95,7 +95,7 @@ class Interleave:
         if state.fresh[-len(control.end_of_retrieve) :] == control.end_of_retrieve:
             return self._insert_answer_turn(state), Decision.INSERT
         if token in self.tokenizer.stop_ids:
-            return replace(state, bounds=(*state.bounds, "ended_without_answer")), Decision.FINISH
+            return _bounded(state, "ended_without_answer"), Decision.FINISH
         if len(state.fresh) >= self.limits.round_tokens:
             return self._end_round(_bounded(state, "round_tokens"), text_of)
         return state, Decision.GO_ON
@@ -155,4 +155,4 @@ def named_documents(text: str) -> list[int]:
 
 
 def _bounded(state: Progress, name: str) -> Progress:
-    return replace(state, bounds=(*state.bounds, name))
+    return replace(state, bounds=tuple(dict.fromkeys((*state.bounds, name))))

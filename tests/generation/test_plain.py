@@ -1,0 +1,57 @@
+from __future__ import annotations
+
+import pytest
+import tiny
+import torch
+
+from msa_bench.generation.plain import generate
+from msa_bench.model.backbone import Backbone
+
+PROMPTS = [list(range(20, 20 + length)) for length in (9, 2, 30, 1, 17, 9)]
+
+
+def naive(model: Backbone, prompt: list[int], most: int) -> tuple[list[int], bool]:
+    """Greedy generation by reading everything again for every token."""
+    written: list[int] = []
+    while len(written) < most:
+        token = int(model.decoder(torch.tensor([prompt + written]))[0, -1].argmax())
+        if token in model.tokenizer.stop_ids:
+            return written, True
+        written.append(token)
+    return written, False
+
+
+@pytest.mark.parametrize("family", ["llama", "qwen3"])
+@pytest.mark.parametrize("batch_size", [1, 4, 8])
+def test_prompts_of_mixed_length_are_continued_as_by_a_naive_loop(family: str, batch_size: int) -> None:
+    model = tiny.model(sizes={"model_type": family})
+    found = {one.index: one for one in generate(model, PROMPTS, 12, batch_size)}
+    assert sorted(found) == list(range(len(PROMPTS)))
+    for index, prompt in enumerate(PROMPTS):
+        assert (found[index].tokens, found[index].stopped) == naive(model, prompt, 12)
+
+
+def test_a_prompt_that_stops_leaves_the_others_going() -> None:
+    model = tiny.model()
+    first, _ = naive(model, PROMPTS[0], 12)
+    # Whatever the first prompt writes as its third token becomes a token that ends answers.
+    stops = model.tokenizer.stop_ids | {first[2]}
+    stopping = Backbone("tiny", model.directory, model.decoder, tiny.stopping_at(stops))
+    found = {one.index: one for one in generate(stopping, PROMPTS, 12)}
+    for index, prompt in enumerate(PROMPTS):
+        assert (found[index].tokens, found[index].stopped) == naive(stopping, prompt, 12)
+    assert len(found[0].tokens) <= 2
+    assert found[0].stopped
+
+
+def test_exactly_the_most_tokens_are_written() -> None:
+    model = tiny.model()
+    for most in (1, 5):
+        for one in generate(model, PROMPTS, most):
+            assert one.stopped or len(one.tokens) == most
+
+
+def test_a_batch_holds_no_more_prompt_tokens_than_the_window() -> None:
+    model = tiny.model(sizes={"max_position_embeddings": 32})
+    found = {one.index: one.tokens for one in generate(model, PROMPTS, 4)}
+    assert found == {index: naive(model, prompt, 4)[0] for index, prompt in enumerate(PROMPTS)}
