@@ -36,7 +36,7 @@ CHARACTERS_PER_TOKEN = 4
 LONGEST_SAMPLE = 1024
 """Tokens; a longer sample (several long passages appended) is left out."""
 
-SHORTEST_BUCKET = 64
+SHORTEST_BUCKET = 80
 """Tokens below which lengths are not told apart."""
 
 
@@ -227,11 +227,11 @@ def _ascend(numbers: list[int], documents: list[int]) -> None:
 
 
 def _buckets(items: Sequence[Item], lengths: Sequence[int]) -> Iterator[Sequence[Item]]:
-    """`items` in their order, ascending in length, cut where padding to the longest would waste a third."""
+    """`items` in their order, ascending in length, cut where the longest is far from the shortest."""
     ordered = sorted(lengths)
     start = 0
     for end in range(1, len(items) + 1):
-        if end == len(items) or ordered[end] > 1.5 * max(ordered[start], SHORTEST_BUCKET):
+        if end == len(items) or ordered[end] > 1.7 * max(ordered[start], SHORTEST_BUCKET):
             yield items[start:end]
             start = end
 

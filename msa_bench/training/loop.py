@@ -118,6 +118,8 @@ class _Run:
         self.log = Log(settings.out)
         if settings.compile:
             compile_layers()
+        # Router scores are products of bfloat16 values, which TF32 multiplies exactly.
+        torch.backends.cuda.matmul.allow_tf32 = True
 
     def resume(self) -> None:
         """Take up the last save in the output directory, if there is one."""

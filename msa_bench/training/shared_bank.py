@@ -153,9 +153,9 @@ class _SamplePass:
         offsets = torch.arange(bank.most, device=chosen.device)
         chunks = bank.first[chosen][:, :, None] + offsets
         visible = wanted[:, :, None] & (offsets < bank.counts[chosen][:, :, None])
-        chunks = torch.where(visible, chunks, 0).flatten(1)
-        keys = bank.keys[layer.index][chunks].transpose(1, 2)
-        values = bank.values[layer.index][chunks].transpose(1, 2)
+        # Invisible places keep whatever chunk they fall on: sending them all to one would serialise its gradient.
+        chunks = chunks.clamp(max=len(bank.document) - 1).flatten(1)
+        keys, values = (_gather(part[layer.index], chunks) for part in (bank.keys, bank.values))
         return keys, values, visible.flatten(1)
 
     def _scores(self, layer: DecoderLayer, normed: Tensor, q: Tensor) -> Tensor:
@@ -212,6 +212,12 @@ def _run_samples(
         naming=samples.naming,
         kinds=samples.kinds,
     )
+
+
+def _gather(pooled: Tensor, chunks: Tensor) -> Tensor:
+    """Rows of `pooled` `[chunks, kv_heads, head_dim]` as `[samples, kv_heads, columns, head_dim]`."""
+    rows = pooled.index_select(0, chunks.flatten())
+    return rows.view(*chunks.shape, *pooled.shape[1:]).transpose(1, 2)
 
 
 def _recall(scores: Tensor, positives: Tensor, k: int) -> Tensor:
