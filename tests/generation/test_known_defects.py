@@ -148,4 +148,4 @@ def test_the_inserted_answer_turn_is_attended_causally() -> None:
     for token in [*DONE, *answer_turn(TOKENIZER, "q")]:
         one_by_one = session.feed([[token]])
     assert len(answerer.logits["q"]) == len(DONE) + 1
-    assert (answerer.logits["q"][-1] - one_by_one[0]).abs().max() < 1e-5
+    assert (answerer.logits["q"][-1] - one_by_one[0]).abs().max() < 1e-4

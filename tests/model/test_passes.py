@@ -33,7 +33,7 @@ def test_documents_read_together_equal_documents_read_alone() -> None:
         for layer, pooled in together.items():
             for part in ("keys", "values", "routing_keys"):
                 single = torch.cat([getattr(one[layer], part) for one in alone])
-                assert (getattr(pooled, part) - single).abs().max() < 1e-5
+                assert (getattr(pooled, part) - single).abs().max() < 1e-4
 
 
 def test_the_last_chunk_is_averaged_over_its_own_tokens() -> None:
@@ -76,7 +76,7 @@ def test_tokens_appended_together_attend_only_what_came_before_them() -> None:
         query_pass(decoder, ids[:, a:b], positions[:, a:b], real[:, a:b], in_parts)
         for a, b in ((0, 5), (5, 6), (6, 12))
     ]
-    assert (whole - torch.cat(parts, dim=1)).abs().max() < 1e-5
+    assert (whole - torch.cat(parts, dim=1)).abs().max() < 1e-4
     ids[:, -1] += 1
     changed = query_pass(decoder, ids, positions, real, empty_caches(decoder, 2))
     assert torch.equal(changed[:, :-1], whole[:, :-1])
@@ -92,4 +92,4 @@ def test_padding_on_the_left_changes_nothing() -> None:
     real = torch.arange(12)[None] >= 5
     positions = (torch.arange(12) - 5).clamp(min=0)[None]
     beside = query_pass(decoder, wide, positions, real, empty_caches(decoder, 1))
-    assert (beside[:, 5:] - alone).abs().max() < 1e-5
+    assert (beside[:, 5:] - alone).abs().max() < 1e-4

@@ -88,9 +88,9 @@ def test_training_computes_what_the_two_passes_compute(similarity: Similarity, r
     for row, query in enumerate(QUERY):
         logits, scores, chosen = through_the_passes(decoder, row)
         start = len(HEAD) + sum(LENGTHS[row])
-        assert (packed.logits[row, start : start + len(query)] - logits).abs().max() < 1e-5
+        assert (packed.logits[row, start : start + len(query)] - logits).abs().max() < 1e-4
         for layer, wanted in scores.items():
-            assert (packed.scores[layer][row, 1 : 1 + len(wanted)] - wanted).abs().max() < 1e-5
+            assert (packed.scores[layer][row, 1 : 1 + len(wanted)] - wanted).abs().max() < 1e-4
             assert torch.isneginf(packed.scores[layer][row, 1 + len(wanted) :]).all()
             assert packed.selected[layer][row] == [one + 1 for one in chosen[layer]]
 
