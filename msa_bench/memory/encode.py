@@ -12,6 +12,7 @@ import torch
 from msa_bench.contracts import Corpus, Document, Progress, no_progress
 from msa_bench.errors import UserError
 from msa_bench.memory.bank import MemoryBank, bytes_per_chunk
+from msa_bench.memory.cores import each_on_a_core
 from msa_bench.model.backbone import Backbone
 from msa_bench.model.passes import chunk_counts, document_pass
 from msa_bench.model.prompts import wrap_documents
@@ -34,8 +35,8 @@ class Estimate:
 
 
 def batch_tokens(device: torch.device) -> int:
-    """Tokens of documents read in one forward pass: enough to fill a GPU, few enough for the caches of a CPU."""
-    return 65_536 if device.type == "cuda" else 1_024
+    """Tokens of documents read in one forward pass: enough to fill a GPU, few enough for the cache of a CPU core."""
+    return 65_536 if device.type == "cuda" else 512
 
 
 def batches(lengths: Sequence[int], budget: int) -> Iterator[list[int]]:
@@ -90,23 +91,27 @@ def encode_corpus(
     expected = estimate(model, corpus)
     check_memory(model, expected)
     bank = MemoryBank(model.config, model.device, model.dtype, chunks=expected.chunks * 21 // 20)
+    read = 0
     for window in _windows(corpus, WINDOW):
-        encode_window(model, bank, _wrap(model, window), global_positions)
-        progress("encode", bank.tokens, expected.tokens, "tokens")
+        for tokens in encode_window(model, bank, _wrap(model, window), global_positions):
+            read += tokens
+            progress("encode", read, expected.tokens, "tokens")
     return bank
 
 
-@torch.inference_mode()
 def encode_window(
     model: Backbone, bank: MemoryBank, documents: Sequence[Sequence[int]], global_positions: bool = False
-) -> None:
-    """Add `documents`, each a sequence of at least one token, to `bank`; they are read in batches of similar length."""
+) -> Iterator[int]:
+    """Add `documents`, each a sequence of at least one token, to `bank`, in batches of similar length; yields the
+    tokens of each batch once it is read."""
     lengths = torch.tensor([len(tokens) for tokens in documents])
     counts = chunk_counts(lengths, bank.msa.chunk_tokens)
     starts = bank.tokens + lengths.cumsum(0) - lengths
     first = bank.reserve(counts, int(lengths.sum()))
     rows = first + counts.cumsum(0) - counts
-    for batch in batches(lengths.tolist(), batch_tokens(model.device)):
+
+    @torch.inference_mode()
+    def read(batch: list[int]) -> int:
         width = int(lengths[batch].max())
         padded = torch.tensor([[*documents[index], *[0] * (width - len(documents[index]))] for index in batch])
         pooled = document_pass(
@@ -117,6 +122,9 @@ def encode_window(
         )
         target = torch.cat([torch.arange(int(rows[index]), int(rows[index] + counts[index])) for index in batch])
         bank.write(target.to(bank.device), pooled)
+        return int(lengths[batch].sum())
+
+    yield from each_on_a_core(read, batches(lengths.tolist(), batch_tokens(model.device)), model.device)
 
 
 def available_bytes(device: torch.device) -> int:

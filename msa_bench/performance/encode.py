@@ -125,7 +125,8 @@ def make_documents(tokens: int, vocabulary: int, seed: int) -> list[list[int]]:
 def _encode(memory: Backbone, documents: Sequence[list[int]]) -> None:
     bank = MemoryBank(memory.config, memory.device, memory.dtype)
     for window in _slices(documents, WINDOW):
-        encode_window(memory, bank, window)
+        for _ in encode_window(memory, bank, window):
+            pass
 
 
 def _transformers(memory: Backbone, documents: Sequence[list[int]]) -> Callable[[], None]:
