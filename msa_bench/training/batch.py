@@ -30,26 +30,25 @@ from msa_bench.training.episodes import Episode
 
 Item = TypeVar("Item")
 
-CHARACTERS_PER_TOKEN = 4
-"""English text, roughly; it only sizes the bank, whose tokens are counted exactly afterwards."""
-
-LONGEST_SAMPLE = 1024
-"""Tokens; a longer sample (several long passages appended) is left out."""
-
-SHORTEST_BUCKET = 80
+SHORTEST_BUCKET = 96
 """Tokens below which lengths are not told apart."""
 
 
 @dataclass(frozen=True, slots=True)
 class BatchPlan:
-    """Size and habits of a batch. Probabilities are per sample: `answer` that it is the answer step, `retry` that an
-    earlier round named a wrong document, `split` that several gold documents were named in two rounds."""
+    """Size and habits of a batch. Per episode, `negatives` is the share of its hard negatives that are kept, `answer`
+    the probability that its answer is a sample, `retry` that an earlier round named a wrong document, `split` that several
+    gold documents were named in two rounds. What is longer than `longest_document` or `longest_sample` tokens is left
+    out: few different lengths make for few, full kernels."""
 
     bank_tokens: int = 48_000
     questions: int = 256
+    negatives: float = 1.0
     answer: float = 0.2
     retry: float = 0.1
     split: float = 0.25
+    longest_document: int = 640
+    longest_sample: int = 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,17 +103,22 @@ def make_batch(
     """One batch: episodes until the bank or the questions are full, prose for the rest of the bank."""
     asked: list[_Asked] = []
     places: dict[str, int] = {}
-    budget = plan.bank_tokens * CHARACTERS_PER_TOKEN
+    budget = plan.bank_tokens
     while len(asked) < plan.questions and budget > 0:
-        episode = next(episodes)
+        episode = _trimmed(next(episodes), plan, rng)
+        lengths = [len(tokens) for tokens in tokenizer.encode_many(episode.documents)]
+        if max(lengths, default=0) > plan.longest_document:
+            continue
         # A passage two episodes share is one document of the bank, so that it is no negative of either.
         documents = [places.setdefault(text, len(places)) for text in episode.documents]
         asked.append(_Asked(episode, documents))
-        budget -= sum(map(len, episode.documents))
+        budget -= sum(lengths)
     while budget > 0:
         text = filler(rng)
-        places.setdefault(text, len(places))
-        budget -= len(text)
+        length = tokenizer.count(text)
+        if length <= plan.longest_document:
+            places.setdefault(text, len(places))
+            budget -= length
     texts = list(places)
     numbers = _numbers(rng, len(texts))
     for one in asked:
@@ -169,7 +173,7 @@ def _samples_of(bank: _Bank, asked: _Asked, plan: BatchPlan, rng: Random) -> Ite
             else:
                 earlier.insert(rng.randint(0, len(earlier)), [wrong])
         sample = _sample(bank, asked.episode, earlier, rounds[step] if step < len(rounds) else [])
-        if len(sample.prompt.tokens) <= LONGEST_SAMPLE:
+        if len(sample.prompt.tokens) <= plan.longest_sample:
             yield sample
 
 
@@ -203,6 +207,13 @@ def _target(tokenizer: TextTokenizer, episode: Episode, gold: list[int]) -> tupl
     answer = [*tokenizer.encode(ANSWER_START + episode.answer), control.turn_end]
     ended = (True,) * len(control.end_of_retrieve)
     return [*control.end_of_retrieve, *inserted, *answer], (*ended, *(False,) * len(inserted), *(True,) * len(answer))
+
+
+def _trimmed(episode: Episode, plan: BatchPlan, rng: Random) -> Episode:
+    """The episode with its gold documents and some of the others."""
+    gold = 1 + max((index for found in episode.rounds for index in found), default=-1)
+    others = [text for text in episode.documents[gold:] if rng.random() < plan.negatives]
+    return replace(episode, documents=(*episode.documents[:gold], *others))
 
 
 def _wrong(bank: _Bank, asked: _Asked, rounds: list[list[int]], rng: Random) -> int:

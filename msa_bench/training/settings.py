@@ -37,9 +37,12 @@ class Stage(_Strict):
     forced: bool = True
     bank_tokens: Positive = 48_000
     questions: Positive = 256
+    negatives: Share = 1.0
     answer: Share = 0.2
     retry: Share = 0.1
     split: Share = 0.25
+    longest_document: Positive = 640
+    longest_sample: Positive = 1024
     weights: dict[str, float] = Field(default_factory=lambda: dict(DEFAULT_WEIGHTS))
 
     @model_validator(mode="after")
@@ -51,7 +54,7 @@ class Stage(_Strict):
     @property
     def plan(self) -> BatchPlan:
         """What the stage asks of a batch."""
-        return BatchPlan(self.bank_tokens, self.questions, self.answer, self.retry, self.split)
+        return BatchPlan(**{name: getattr(self, name) for name in BatchPlan.__dataclass_fields__})
 
 
 class TrainingSettings(_Strict):
