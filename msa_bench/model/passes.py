@@ -155,7 +155,11 @@ class _QueryPass:
         keys, values, visible = cache.filled()
         tokens = q.shape[2]
         mask = torch.cat((visible[:, None, :before].expand(-1, tokens, -1), self.own), dim=2)[:, None]
-        return F.scaled_dot_product_attention(q, keys, values, mask, enable_gqa=q.shape[1] != k.shape[1])
+        if tokens > 1:
+            return F.scaled_dot_product_attention(q, keys, values, mask, enable_gqa=q.shape[1] != k.shape[1])
+        # One token: the heads that share keys take the place of tokens, so that their keys are read once.
+        grouped = q.view(q.shape[0], k.shape[1], -1, q.shape[3])
+        return F.scaled_dot_product_attention(grouped, keys, values, mask).view(q.shape)
 
 
 def query_pass(
