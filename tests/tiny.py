@@ -91,14 +91,16 @@ def model(
     return Backbone("tiny", Path("tiny"), decoder, tokenizer())
 
 
-def write_checkpoint(directory: Path, seed: int = 0, **sizes: Any) -> Path:
-    """A random plain backbone in Hugging Face's layout."""
+def write_checkpoint(directory: Path, seed: int = 0, released: dict[str, Any] | None = None, **sizes: Any) -> Path:
+    """A random backbone in Hugging Face's layout: a plain one, or one with the `released` settings of a memory."""
     directory.mkdir(exist_ok=True)
-    made = config(None, **sizes)
+    raw = SIZES | {"vocab_size": token_id(CONTROL[-1]) + 1} | sizes
+    if released is not None:
+        raw |= {"model_type": "msa", "msa_config": released}
     torch.manual_seed(seed)
-    state = {name: tensor for name, tensor in Decoder(made).state_dict().items() if name != "lm_head.weight"}
+    decoder = Decoder(ModelConfig.from_hugging_face(raw))
+    state = {name: tensor for name, tensor in decoder.state_dict().items() if name != "lm_head.weight"}
     save_file(state, directory / "model.safetensors")
-    raw = SIZES | {"vocab_size": made.vocab_size} | sizes
     (directory / "config.json").write_text(json.dumps(raw))
     write_tokenizer(directory)
     return directory

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import typer
 
-from msa_bench.cli import listing, run, train
+from msa_bench.cli import listing, perf, run, train
 from msa_bench.errors import UserError
 
 app = typer.Typer(
@@ -18,6 +18,7 @@ app = typer.Typer(
 )
 app.command("run")(run.run)
 app.command("train")(train.train)
+app.add_typer(perf.app, name="perf")
 app.command("tasks")(listing.tasks)
 app.command("systems")(listing.systems)
 
