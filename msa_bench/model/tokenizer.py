@@ -20,9 +20,11 @@ from msa_bench.errors import UserError
 _SPELLINGS = {
     "turn_start": ("<|im_start|>", "<|start_header_id|>"),
     "turn_end": ("<|im_end|>", "<|eot_id|>"),
-    "references_end": ("<|object_ref_end|>", "<file_sep>", "<|reserved_special_token_0|>"),
-    "end_of_retrieve": ("<empty_output>", "<|reserved_special_token_1|>"),
+    "references_end": ("<|object_ref_end|>", "<repo_name>", "<|reserved_special_token_0|>"),
+    "end_of_retrieve": ("<filename>", "<|reserved_special_token_1|>"),
 }
+# Of SmolLM2's spare tokens these two have embeddings of their own; the others share one (cosines above 0.999), so that
+# a model with tied embeddings could never write one rather than another.
 """Control role -> tokens that can play it, preferred first; vocabularies without the released one lend a spare."""
 
 _CHATML = (
