@@ -38,8 +38,8 @@ SHORTEST_BUCKET = 96
 class BatchPlan:
     """Size and habits of a batch. Per episode, `negatives` is the share of its hard negatives that are kept, `answer`
     the probability that its answer is a sample, `retry` that an earlier round named a wrong document, `split` that
-    several gold documents were named in two rounds. What is longer than `longest_document` or `longest_sample` tokens is
-    left out: few different lengths make for few, full kernels."""
+    several gold documents were named in two rounds. What is longer than `longest_document` or `longest_sample` tokens
+    is left out: few different lengths make for few, full kernels."""
 
     bank_tokens: int = 48_000
     questions: int = 256
