@@ -49,3 +49,5 @@ def _load(group: str, kind: str, name: str) -> Any:
         return found[0].load()
     except ImportError as error:
         raise UserError(f"The {kind} {name!r} needs a package that is not installed: {error}.") from error
+    except AttributeError as error:
+        raise UserError(f"The {kind} {name!r} is registered as {found[0].value}, which does not exist.") from error

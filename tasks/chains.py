@@ -19,7 +19,6 @@ from random import Random
 
 from msa_bench.contracts import Dataset, Question, TaskRequest
 from msa_bench.errors import UserError, unknown
-from msa_bench.lengths import format_length
 from msa_bench.prose import fitted_prose
 from msa_bench.relations import Fact, question
 from msa_bench.seeding import derive, generator
@@ -78,7 +77,7 @@ class ChainsTask:
         what = f"the facts of {name}"
         planted = fit(what, haystack, extent, rows, request.doc_tokens, seed, count_tokens, ANSWER_TOKENS)
         corpus = NeedleCorpus(haystack, planted.base, planted.texts, derive("ids", seed))
-        prefix = f"{name}/{format_length(length)}/seed{request.seed}"
+        prefix = f"{name}/seed{request.seed}"
         questions = [
             _question(f"{prefix}/{sample:04d}", name, sample, chain, planted, corpus)
             for sample, chain in enumerate(chains)

@@ -21,7 +21,6 @@ from functools import lru_cache
 
 from msa_bench.contracts import Dataset, Question, TaskRequest
 from msa_bench.errors import UserError, unknown
-from msa_bench.lengths import format_length
 from msa_bench.prose import fitted_prose
 from msa_bench.seeding import derive
 from tasks.corpus import NeedleCorpus
@@ -101,7 +100,7 @@ class NeedleTask:
             f"the needles of {name}", haystack, extent, rows, request.doc_tokens, seed, count_tokens, ANSWER_TOKENS
         )
         corpus = NeedleCorpus(haystack, planted.base, planted.texts, derive("ids", seed))
-        prefix = f"{name}/{format_length(length)}/seed{request.seed}"
+        prefix = f"{name}/seed{request.seed}"
         questions = [
             _question(f"{prefix}/{sample:04d}", name, row, places, corpus, sample * subtask.needles)
             for sample, (row, places) in enumerate(zip(needles, planted.places, strict=True))

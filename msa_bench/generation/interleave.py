@@ -29,7 +29,7 @@ class Limits:
     """Bounds on what the model may choose; hitting one is recorded in `Progress.bounds` under its name here."""
 
     documents_per_round: int = 16
-    rounds: int = 8
+    rounds: int = 6
     round_tokens: int = 192
     answer_tokens: int = 128
 
