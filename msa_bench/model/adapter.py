@@ -24,12 +24,17 @@ FORMAT = 1
 
 
 def read_card(directory: Path) -> dict[str, Any]:
-    """What `adapter.json` says; a `UserError` if there is none."""
+    """What `adapter.json` says; a `UserError` if there is none, or it says too little."""
     path = directory / "adapter.json"
     try:
         card: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise UserError(f"{directory} holds no adapter: {path.name} cannot be read ({error}).") from error
+    if not isinstance(card, dict) or card.get("format") != FORMAT:
+        raise UserError(f"{path} describes no adapter of format {FORMAT}.")
+    missing = [key for key in ("rank", "backbone", "backbone_sha256", "msa", "files") if key not in card]
+    if missing:
+        raise UserError(f"{path} is incomplete: it lacks {', '.join(missing)}.")
     return card
 
 

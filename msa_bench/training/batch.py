@@ -14,6 +14,7 @@ from typing import TypeVar
 import torch
 from torch import Tensor
 
+from msa_bench.errors import UserError
 from msa_bench.model.prompts import (
     ANSWER_START,
     ROUTES,
@@ -38,8 +39,8 @@ SHORTEST_BUCKET = 96
 class BatchPlan:
     """Size and habits of a batch. Per episode, `negatives` is the share of its hard negatives that are kept, `answer`
     the probability that its answer is a sample, `retry` that an earlier round named a wrong document, `split` that
-    several gold documents were named in two rounds. What is longer than `longest_document` or `longest_sample` tokens
-    is left out: few different lengths make for few, full kernels."""
+    several gold documents were named in two rounds. Texts longer than `longest_document` tokens and samples longer than
+    `longest_sample` are left out: few different lengths make for few, full kernels."""
 
     bank_tokens: int = 48_000
     questions: int = 256
@@ -100,12 +101,16 @@ class _Sample:
 def make_batch(
     tokenizer: TextTokenizer, episodes: Iterator[Episode], filler: Callable[[Random], str], plan: BatchPlan, rng: Random
 ) -> Batch:
-    """One batch: episodes until the bank or the questions are full, prose for the rest of the bank."""
+    """One batch: episodes until the bank or the questions are full, prose for the rest of the bank. A `UserError` if
+    the lengths of the plan leave too little of `episodes`."""
     asked: list[_Asked] = []
     places: dict[str, int] = {}
     budget = plan.bank_tokens
     while len(asked) < plan.questions and budget > 0:
-        episode = _trimmed(next(episodes), plan, rng)
+        drawn = next(episodes, None)
+        if drawn is None:
+            raise UserError(f"Too few episodes fit longest_document: {plan.longest_document}; give a larger one.")
+        episode = _trimmed(drawn, plan, rng)
         lengths = [len(tokens) for tokens in tokenizer.encode_many(episode.documents)]
         if max(lengths, default=0) > plan.longest_document:
             continue
@@ -128,6 +133,8 @@ def make_batch(
     order = sorted(range(len(texts)), key=lambda index: len(wrapped[index]))
     bank = _Bank(tokenizer, texts, numbers, {index: row for row, index in enumerate(order)})
     samples = [sample for one in asked for sample in _samples_of(bank, one, plan, rng)]
+    if not samples:
+        raise UserError(f"No question fits longest_sample: {plan.longest_sample}; give a larger one.")
     samples.sort(key=lambda sample: len(sample.prompt.tokens))
     lengths = [len(sample.prompt.tokens) for sample in samples]
     return Batch(
@@ -169,9 +176,9 @@ def _samples_of(bank: _Bank, asked: _Asked, plan: BatchPlan, rng: Random) -> Ite
         if rng.random() < plan.retry:
             wrong = _wrong(bank, asked, rounds, rng)
             if earlier and rng.random() < 0.5:
-                earlier[-1] = [*earlier[-1], wrong]
-            else:
-                earlier.insert(rng.randint(0, len(earlier)), [wrong])
+                earlier[-1] = [*earlier[-1], *wrong]
+            elif wrong:
+                earlier.insert(rng.randint(0, len(earlier)), wrong)
         sample = _sample(bank, asked.episode, earlier, rounds[step] if step < len(rounds) else [])
         if len(sample.prompt.tokens) <= plan.longest_sample:
             yield sample
@@ -216,12 +223,12 @@ def _trimmed(episode: Episode, plan: BatchPlan, rng: Random) -> Episode:
     return replace(episode, documents=(*episode.documents[:gold], *others))
 
 
-def _wrong(bank: _Bank, asked: _Asked, rounds: list[list[int]], rng: Random) -> int:
-    """A document that does not help: one of the episode's own negatives, or any other."""
+def _wrong(bank: _Bank, asked: _Asked, rounds: list[list[int]], rng: Random) -> list[int]:
+    """A document that does not help: one of the episode's own negatives, or any other; none if all help."""
     gold = {index for found in rounds for index in found}
     near = [index for index in asked.documents if index not in gold]
     far = [index for index in rng.sample(range(len(bank.texts)), min(len(bank.texts), 64)) if index not in gold]
-    return rng.choice(near or far)
+    return rng.sample(near or far, 1) if near or far else []
 
 
 def _numbers(rng: Random, count: int) -> list[int]:

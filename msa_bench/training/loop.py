@@ -10,6 +10,7 @@ import json
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from itertools import islice
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -29,6 +30,7 @@ from msa_bench.training.adapter import Adapter, install, save_adapter
 from msa_bench.training.batch import Batch, make_batch, to_device
 from msa_bench.training.episodes import episodes
 from msa_bench.training.episodes.documents import filler
+from msa_bench.training.losses import training_similarity
 from msa_bench.training.measure import Log
 from msa_bench.training.settings import Stage, TrainingSettings
 from msa_bench.training.shared_bank import Attended, compile_layers, run_batch
@@ -38,23 +40,28 @@ EPISODES_PER_BATCH = 4096
 """Numbers of the episode stream set aside for each batch; no batch draws as many."""
 
 
-class Batches(IterableDataset[Batch]):
-    """Batches number `start`, `start + 1`, ... of a stage, dealt out to the workers of a loader."""
+class Batches(IterableDataset[Batch | UserError]):
+    """Batches number `start`, `start + 1`, ... of a stage, dealt out to the workers of a loader. An error is handed on
+    as it is: raised in a worker it would arrive inside a traceback."""
 
     def __init__(self, settings: TrainingSettings, stage: Stage, tokenizer: TextTokenizer, start: int) -> None:
         self.settings, self.stage, self.tokenizer, self.start = settings, stage, tokenizer, start
 
-    def __iter__(self) -> Iterator[Batch]:
+    def __iter__(self) -> Iterator[Batch | UserError]:
         worker = get_worker_info()
         number, step = (self.start, 1) if worker is None else (self.start + worker.id, worker.num_workers)
         while True:
-            yield batch_number(self.settings, self.stage, self.tokenizer, number)
+            try:
+                yield batch_number(self.settings, self.stage, self.tokenizer, number)
+            except UserError as error:
+                yield error
             number += step
 
 
 def batch_number(settings: TrainingSettings, stage: Stage, tokenizer: TextTokenizer, number: int) -> Batch:
     """Batch `number` of a stage."""
-    stream = episodes(settings.seed, stage.weights, settings.data, start=number * EPISODES_PER_BATCH)
+    endless = episodes(settings.seed, stage.weights, settings.data, start=number * EPISODES_PER_BATCH)
+    stream = islice(endless, EPISODES_PER_BATCH)
     rng: Random = generator("training batch", settings.seed, number)
     return make_batch(tokenizer, stream, lambda draw: " ".join(filler(draw)), stage.plan, rng)
 
@@ -79,6 +86,9 @@ class Place:
 
 def train(settings: TrainingSettings, progress: Progress = no_progress) -> Path:
     """Run every stage and write the adapter to `settings.out`; continues from the last save found there."""
+    for stage in settings.stages:
+        # Makes no episode, but reads the files: what is missing shows now and not after hours, and workers share it.
+        episodes(settings.seed, stage.weights, settings.data)
     model = load_untrained(settings.model, settings.device, settings.dtype)
     run = _Run(settings, model)
     run.resume()
@@ -95,11 +105,11 @@ class _Run:
     def __init__(self, settings: TrainingSettings, model: Backbone) -> None:
         self.settings, self.model, self.place = settings, model, Place()
         decoder = model.decoder
-        if decoder.config.msa is None:
-            raise ValueError("training needs a decoder with memory attention")
+        if decoder.config.msa is None or decoder.config.msa.trained:
+            raise UserError(f"{settings.model} is a memory model already; training begins with a plain Llama or Qwen3.")
         msa = replace(
             decoder.config.msa,
-            similarity="cosine",
+            similarity=training_similarity(settings.aux_loss),
             aux_loss_method=settings.aux_loss,
             aux_loss_temperature=settings.aux_temperature,
         )
@@ -126,26 +136,27 @@ class _Run:
         saved = load_state(self.settings.out, self.adapter, self.optimiser, self._identity())
         if saved is not None:
             self.place = Place(**saved)
-            self.log.cut(self.place.step)
+        self.log.cut(self.place.step)
 
     def stage(self, stage: Stage, progress: Progress) -> None:
         """Train until the stage's bound is reached."""
-        loader = self._loader(stage)
+        batches = self._batches(stage)
         while self.place.share(stage) < 1:
             began = time.perf_counter()
-            batch = next(loader)
+            batch = next(batches)
             self._step(stage, batch)
             seconds = time.perf_counter() - began
             place = self.place
             place.step, place.stage_step = place.step + 1, place.stage_step + 1
             place.stage_seconds, place.seconds = place.stage_seconds + seconds, place.seconds + seconds
             place.tokens += batch.tokens
-            if place.step % self.settings.log_every == 0:
+            # What is saved has been logged, or a restart would lack it in its next row.
+            saves = place.step % self.settings.save_every == 0 or place.share(stage) >= 1
+            if saves or place.step % self.settings.log_every == 0:
                 line = self.log.write(place.step, stage.name, place.seconds, place.tokens)
                 progress(f"{stage.name}: {line}", place.step, None, "steps")
-            if place.step % self.settings.save_every == 0:
+            if saves:
                 self.save()
-        self.save()
 
     def save(self) -> None:
         """Write what a restart needs."""
@@ -157,7 +168,7 @@ class _Run:
             "backbone": self.settings.model,
             "backbone_sha256": self.model.provenance["weights_sha256"],
             "msa": {"router_layers": list(self._msa.router_layers), "chunk_tokens": self._msa.chunk_tokens}
-            | {"top_k": self._msa.top_k, "similarity": "cosine"},
+            | {"top_k": self._msa.top_k, "similarity": self._msa.similarity},
             "training": json.loads(self.settings.model_dump_json(exclude={"out", "device", "workers"})),
             "steps": self.place.step,
             "tokens": self.place.tokens,
@@ -187,15 +198,18 @@ class _Run:
         self.optimiser.step()
         self.log.add(outcome)
 
-    def _loader(self, stage: Stage) -> Iterator[Batch]:
+    def _batches(self, stage: Stage) -> Iterator[Batch]:
         data = Batches(self.settings, stage, self.model.tokenizer, self.place.step)
-        loader: DataLoader[Batch] = DataLoader(
+        loader: DataLoader[Batch | UserError] = DataLoader(
             data,
             batch_size=None,
             num_workers=self.settings.workers,
             prefetch_factor=4 if self.settings.workers else None,
         )
-        return iter(loader)
+        for batch in loader:
+            if isinstance(batch, UserError):
+                raise batch
+            yield batch
 
     def _identity(self) -> dict[str, Any]:
         skipped = {"out", "device", "workers", "log_every", "save_every", "compile"}

@@ -84,13 +84,13 @@ class Log:
 
     def cut(self, step: int) -> None:
         """Drop rows after `step`, which a restarted run will write again."""
-        for name in (CURVES, KINDS):
+        for name, fields in ((CURVES, _CURVE_FIELDS), (KINDS, _KIND_FIELDS)):
             path = self.directory / name
             if path.exists():
                 with path.open(newline="", encoding="utf-8") as file:
                     rows = list(csv.DictReader(file))
                 path.unlink()
-                _append(path, tuple(rows[0]) if rows else (), [row for row in rows if int(row["step"]) <= step])
+                _append(path, fields, [row for row in rows if int(row["step"]) <= step])
 
 
 def _append(path: Path, fields: tuple[str, ...], rows: list[dict[str, Any]]) -> None:

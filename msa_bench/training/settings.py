@@ -33,7 +33,7 @@ class Stage(_Strict):
     aux_weight: float = 0.1
     learning_rate: tuple[float, float] = (2e-3, 2e-3)
     router_learning_rate: tuple[float, float] = (1e-3, 1e-3)
-    documents: tuple[Positive, ...] = (16,)
+    documents: Annotated[tuple[Positive, ...], Field(min_length=1)] = (16,)
     forced: bool = True
     bank_tokens: Positive = 48_000
     questions: Positive = 256
@@ -41,8 +41,8 @@ class Stage(_Strict):
     answer: Share = 0.2
     retry: Share = 0.1
     split: Share = 0.25
-    longest_document: Positive = 640
-    longest_sample: Positive = 1024
+    longest_document: Annotated[int, Field(ge=128)] = 640
+    longest_sample: Annotated[int, Field(ge=256)] = 1024
     weights: dict[str, float] = Field(default_factory=lambda: dict(DEFAULT_WEIGHTS))
 
     @model_validator(mode="after")
@@ -91,18 +91,21 @@ def read_settings(path: Path) -> TrainingSettings:
         raw = yaml.safe_load(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise UserError(f"The training file {path} cannot be read ({error.strerror}).") from error
+    except UnicodeDecodeError as error:
+        raise UserError(f"The training file {path} cannot be read (it is not UTF-8 text).") from error
     except yaml.YAMLError as error:
-        raise UserError(f"The training file {path} is no valid YAML ({str(error).splitlines()[0]}).") from error
+        raise UserError(f"The training file {path} is no valid YAML ({' '.join(str(error).split())}).") from error
     if not isinstance(raw, dict):
         raise UserError(f"The training file {path} holds no settings; it needs at least model, out and stages.")
     try:
         return TrainingSettings.model_validate(raw)
     except ValidationError as error:
-        first = error.errors()[0]
+        # A misspelt key is often also a missing one; the misspelling is what helps.
+        first = min(error.errors(), key=lambda one: one["type"] != "extra_forbidden")
         place = ".".join(str(part) for part in first["loc"]) or "the file"
-        hint = ""
         if first["type"] == "extra_forbidden":
             known = (Stage if "stages" in first["loc"] else TrainingSettings).model_fields
             near = get_close_matches(str(first["loc"][-1]), known, n=1)
-            hint = f"; did you mean {near[0]}?" if near else f"; known keys are {', '.join(known)}."
-        raise UserError(f"{path}: {place}: {first['msg']}{hint}") from error
+            hint = f"did you mean {near[0]}?" if near else f"known keys are {', '.join(known)}."
+            raise UserError(f"{path}: there is no key {place}; {hint}") from error
+        raise UserError(f"{path}: {place}: {first['msg'].removeprefix('Value error, ')}.") from error

@@ -53,7 +53,10 @@ def load_state(
     saved = final if final.exists() else old
     if not saved.exists():
         return None
-    content = json.loads((saved / "state.json").read_text(encoding="utf-8"))
+    try:
+        content: dict[str, Any] = json.loads((saved / "state.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise UserError(f"{saved / 'state.json'} cannot be read ({error}); start again in another out.") from error
     for key, value in identity.items():
         if content["identity"].get(key) != value:
             raise UserError(
