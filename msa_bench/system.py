@@ -34,6 +34,8 @@ class MSASystem:
         "ids": "free: any document id can be written, routed to or not (constrained)",
         "similarity": "dot: routing by scaled dot product; cosine: by angle (the model's own; eq. 3)",
         "top_k": "documents attended per layer and round (the model's own, 16 in the paper)",
+        "rounds": "most retrieval rounds before the answer is asked for (6)",
+        "documents": "most documents whose text a round appends (8)",
     }
 
     def __init__(self, request: SystemRequest) -> None:
@@ -45,6 +47,8 @@ class MSASystem:
         )
         self.global_rope = _choice(chosen, "rope", "document", "global") == "global"
         self.constrained = _choice(chosen, "ids", "constrained", "free") == "constrained"
+        names = {"rounds": "rounds", "documents": "documents_per_round"}
+        self.bounds = {names[key]: _whole(key, chosen[key]) for key in names if key in chosen}
         routing = _routing(chosen)
         self.model = _routed(load_memory_model(request.model, request.device, request.dtype), routing)
         self._corpus: Corpus | None = None
@@ -102,7 +106,9 @@ class MSASystem:
 
     @property
     def _limits(self) -> Limits:
-        return Limits(answer_tokens=self.request.max_answer_tokens)
+        return replace(
+            Limits(answer_tokens=self.request.max_answer_tokens, prompt_tokens=self.model.window), **self.bounds
+        )
 
     @property
     def _msa(self) -> MSAConfig:
@@ -122,16 +128,19 @@ def _choice(ablations: Mapping[str, str], key: str, default: str, other: str) ->
     return value
 
 
+def _whole(key: str, value: str) -> int:
+    if not value.isdecimal() or int(value) < 1:
+        raise UserError(f"--ablate {key}={value} is not known; {key} takes a whole number from 1.")
+    return int(value)
+
+
 def _routing(ablations: Mapping[str, str]) -> dict[str, Any]:
     """The routing settings `ablations` ask for, by their names in `MSAConfig`."""
     asked_for: dict[str, Any] = {}
     if "similarity" in ablations:
         asked_for["similarity"] = _choice(ablations, "similarity", "cosine", "dot")
     if "top_k" in ablations:
-        value = ablations["top_k"]
-        if not value.isdecimal() or int(value) < 1:
-            raise UserError(f"--ablate top_k={value} is not known; top_k takes a whole number from 1.")
-        asked_for["top_k"] = int(value)
+        asked_for["top_k"] = _whole("top_k", ablations["top_k"])
     return asked_for
 
 

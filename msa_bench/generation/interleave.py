@@ -8,7 +8,7 @@ the answer. Whoever decodes feeds each generated token to `advance` and does wha
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import Enum
 
@@ -28,10 +28,11 @@ from msa_bench.model.tokenizer import TextTokenizer
 class Limits:
     """Bounds on what the model may choose; hitting one is recorded in `Progress.bounds` under its name here."""
 
-    documents_per_round: int = 16
+    documents_per_round: int = 8
     rounds: int = 6
     round_tokens: int = 192
     answer_tokens: int = 128
+    prompt_tokens: int = 8192
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,12 +124,16 @@ class Interleave:
         if len(kept) > self.limits.documents_per_round:
             state = _bounded(state, "documents_per_round")
             kept = sorted([number for number in named if number in texts][: self.limits.documents_per_round])
-        shown = [(number, texts[number]) for number in kept] if self.switches.original_text else []
         first = question_prompt(self.tokenizer, state.question, first_round=False)
         earlier = Prompt(state.prompt.tokens[len(first.tokens) :], state.prompt.roles[len(first.tokens) :])
         end = self.tokenizer.control.references_end
         fresh = state.fresh if state.fresh[-1] == end else (*state.fresh, end)
-        written = first + earlier.silenced() + of_role(fresh, SILENT) + appended_documents(self.tokenizer, shown)
+        written = first + earlier.silenced() + of_role(fresh, SILENT)
+        room = self.limits.prompt_tokens - len(written.tokens)
+        while len((appended := self._appended(texts, kept)).tokens) > room and kept:
+            state = _bounded(state, "prompt_tokens")
+            kept.pop()
+        written += appended
         state = replace(
             state,
             prompt=written,
@@ -139,9 +144,15 @@ class Interleave:
         )
         if not self.switches.interleave:
             return self._force_answer(state), Decision.NEXT_ROUND
+        if "prompt_tokens" in state.bounds:
+            return self._force_answer(state), Decision.NEXT_ROUND
         if state.rounds >= self.limits.rounds:
             return self._force_answer(_bounded(state, "rounds")), Decision.NEXT_ROUND
         return state, Decision.NEXT_ROUND
+
+    def _appended(self, texts: Mapping[int, str], kept: Sequence[int]) -> Prompt:
+        shown = [(number, texts[number]) for number in kept] if self.switches.original_text else []
+        return appended_documents(self.tokenizer, shown)
 
     def _force_answer(self, state: Progress) -> Progress:
         end = self.tokenizer.control.end_of_retrieve

@@ -236,3 +236,14 @@ def test_only_the_first_round_says_the_chat_frame_is_one() -> None:
 def test_ids_are_read_in_the_order_they_were_written() -> None:
     assert named_documents("[2] [10][2][007] [x][1.5][ 4][-1]") == [2, 10, 7]
     assert named_documents(f"[{'1' * 18}][{'1' * 19}]") == [int("1" * 18)]
+
+
+def test_a_prompt_that_would_outgrow_its_bound_takes_fewer_documents_and_then_answers() -> None:
+    start = machine().start(QUESTION)
+    one = machine(prompt_tokens=len(start.prompt.tokens) + 60)
+    texts = {1: "short", 2: "long " * 200}
+    state, decision = write(one, one.start(QUESTION), [*tokens_of("[1][2]"), END_ROUND], texts.get)
+    assert state.documents == (1,)
+    assert "prompt_tokens" in state.bounds
+    assert decision is Decision.NEXT_ROUND
+    assert state.answering
