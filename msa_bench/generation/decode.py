@@ -51,6 +51,12 @@ class Session:
         hidden = query_pass(self.decoder, padded.to(device), positions.to(device), real.to(device), self.caches, recall)
         return self.decoder.logits(hidden[:, -1]).float()
 
+    def rewind(self, tokens: int) -> None:
+        """Forget all but the first `tokens` own tokens of a session with a single row and no head."""
+        self.next_position.fill_(tokens)
+        for cache in self.caches:
+            cache.length = tokens
+
     def keep(self, rows: Sequence[int]) -> None:
         """Let every row but `rows` leave the batch."""
         if len(rows) == len(self.next_position):

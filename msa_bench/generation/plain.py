@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from msa_bench.generation.decode import Session
@@ -27,26 +27,52 @@ def generate(
     """Continue each prompt greedily, in batches of similar length, yielding each as soon as it is complete.
 
     A batch holds at most `batch_size` prompts and one window of prompt tokens, so that long prompts do not multiply
-    memory.
+    memory. Prompts too long to share a batch share what they begin with instead: it is read once.
     """
-    order = sorted(range(len(prompts)), key=lambda index: len(prompts[index]))
-    while order:
-        longest = max(len(prompts[order[0]]), 1)
-        batch = [order.pop(0)]
-        while order and len(batch) < batch_size:
-            longest = max(longest, len(prompts[order[0]]))
-            if longest * (len(batch) + 1) > backbone.window:
+    alone = [index for index, prompt in enumerate(prompts) if 2 * len(prompt) > backbone.window or batch_size == 1]
+    together = sorted(set(range(len(prompts))).difference(alone), key=lambda index: len(prompts[index]))
+    while together:
+        batch = [together.pop(0)]
+        while together and len(batch) < batch_size:
+            if len(prompts[together[0]]) * (len(batch) + 1) > backbone.window:
                 break
-            batch.append(order.pop(0))
-        yield from _generate_batch(backbone, {index: prompts[index] for index in batch}, max_new_tokens)
+            batch.append(together.pop(0))
+        longest = max(len(prompts[index]) for index in batch)
+        session = Session(backbone.decoder, len(batch), longest + max_new_tokens)
+        yield from _continue(backbone, session, {index: prompts[index] for index in batch}, max_new_tokens)
+    if alone:
+        yield from _one_by_one(backbone, {index: prompts[index] for index in alone}, max_new_tokens)
 
 
-def _generate_batch(backbone: Backbone, prompts: dict[int, Sequence[int]], max_new_tokens: int) -> Iterator[Generated]:
-    active = list(prompts)
+def _one_by_one(backbone: Backbone, prompts: Mapping[int, Sequence[int]], max_new_tokens: int) -> Iterator[Generated]:
+    """Prompts in dictionary order, so that neighbours share the longest beginnings."""
+    session = Session(backbone.decoder, 1, max(map(len, prompts.values())) + max_new_tokens)
+    before: Sequence[int] = ()
+    for index in sorted(prompts, key=lambda index: tuple(prompts[index])):
+        prompt = prompts[index]
+        # At least the last token is read again: the first new one follows from it.
+        shared = min(common_prefix(before, prompt), len(prompt) - 1)
+        session.rewind(shared)
+        yield from _continue(backbone, session, {index: prompt[shared:]}, max_new_tokens)
+        before = prompt
+
+
+def common_prefix(first: Sequence[int], second: Sequence[int]) -> int:
+    """How many tokens two sequences begin with alike."""
+    for place, (one, other) in enumerate(zip(first, second, strict=False)):
+        if one != other:
+            return place
+    return min(len(first), len(second))
+
+
+def _continue(
+    backbone: Backbone, session: Session, feeds: Mapping[int, Sequence[int]], max_new_tokens: int
+) -> Iterator[Generated]:
+    """Feed each row of `session` its tokens and decode until every row has stopped."""
+    active = list(feeds)
     written: dict[int, list[int]] = {index: [] for index in active}
     seconds = dict.fromkeys(active, 0.0)
-    session = Session(backbone.decoder, len(active), max(map(len, prompts.values())) + max_new_tokens)
-    feed: list[Sequence[int]] = [prompts[index] for index in active]
+    feed: list[Sequence[int]] = [feeds[index] for index in active]
     while active:
         began = time.perf_counter()
         best = session.feed(feed).argmax(1).tolist()
@@ -63,4 +89,5 @@ def _generate_batch(backbone: Backbone, prompts: dict[int, Sequence[int]], max_n
                 going.append(row)
         active = [active[row] for row in going]
         feed = [[best[row]] for row in going]
-        session.keep(going)
+        if active:
+            session.keep(going)

@@ -139,6 +139,7 @@ class _QueryPass:
 
     def __init__(self, caches: Sequence[LayerCache], real: Tensor, recall: Recall | None) -> None:
         self.caches, self.real, self.recall = caches, real, recall
+        self.unpadded = bool(real.all())
         tokens = real.shape[1]
         # A padding token attends itself, so that no softmax runs over nothing.
         self.own = torch.ones(tokens, tokens, dtype=torch.bool, device=real.device).tril() & (
@@ -152,6 +153,9 @@ class _QueryPass:
             cache.extend(context.keys, context.values, context.visible)
         before = cache.length
         cache.extend(k, v, self.real)
+        if before == 0 and self.unpadded:
+            # The fused kernel then skips the half above the diagonal, most of the work of a long prompt.
+            return causal(layer, normed, q, k, v)
         keys, values, visible = cache.filled()
         tokens = q.shape[2]
         mask = torch.cat((visible[:, None, :before].expand(-1, tokens, -1), self.own), dim=2)[:, None]

@@ -1,11 +1,16 @@
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import pytest
 import tiny
 import torch
+from torch import Tensor
 
+from msa_bench.generation.decode import Session
 from msa_bench.generation.plain import generate
 from msa_bench.model.backbone import Backbone
+from msa_bench.model.passes import Recall
 
 PROMPTS = [list(range(20, 20 + length)) for length in (9, 2, 30, 1, 17, 9)]
 
@@ -55,3 +60,20 @@ def test_a_batch_holds_no_more_prompt_tokens_than_the_window() -> None:
     model = tiny.model(sizes={"max_position_embeddings": 32})
     found = {one.index: one.tokens for one in generate(model, PROMPTS, 4)}
     assert found == {index: naive(model, prompt, 4)[0] for index, prompt in enumerate(PROMPTS)}
+
+
+def test_what_long_prompts_begin_with_is_read_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    model = tiny.model(sizes={"max_position_embeddings": 32})
+    shared = list(range(20, 40))
+    prompts = [[*shared, 41], [*shared, 42, 43], [*shared, 44]]
+    read: list[int] = []
+    feed = Session.feed
+
+    def counting(session: Session, tokens: Sequence[Sequence[int]], recall: Recall | None = None) -> Tensor:
+        read.append(sum(map(len, tokens)))
+        return feed(session, tokens, recall)
+
+    monkeypatch.setattr(Session, "feed", counting)
+    found = {one.index: one.tokens for one in generate(model, prompts, 3)}
+    assert sum(read) <= len(shared) + 4 + 3 * 3
+    assert found == {index: naive(model, prompt, 3)[0] for index, prompt in enumerate(prompts)}
