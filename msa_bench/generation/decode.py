@@ -53,7 +53,7 @@ class Session:
 
     def rewind(self, tokens: int) -> None:
         """Forget all but the first `tokens` own tokens of a session with a single row and no head."""
-        self.next_position.fill_(tokens)
+        self.next_position = torch.full_like(self.next_position, tokens)
         for cache in self.caches:
             cache.length = tokens
 
