@@ -40,13 +40,17 @@ def box(rng: Random) -> Episode:
 
 @pytest.fixture(autouse=True)
 def _small_world(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """Short facts for the data, and a backbone that attends two documents of 16-token chunks."""
+    """Short facts for the data, and a backbone of two layers whose routers find like tokens, if badly: one that starts
+    from nothing would need minutes."""
     monkeypatch.setitem(mix.INVENTED, "box", box)  # type: ignore[arg-type]
     monkeypatch.setattr(loop, "filler", lambda rng: ["It", "rained", str(rng.randrange(1000))])
-    tiny.write_checkpoint(tmp_path / "backbone")
+    tiny.write_checkpoint(tmp_path / "backbone", num_hidden_layers=2)
 
     def load(model: str, device: str, dtype: str) -> Backbone:
         decoder = load_decoder(Path(model), torch.device("cpu"), torch.float32, memory=True, msa=MSA)
+        for layer in decoder.layers:
+            query, key = (part[0].weight for part in (layer.self_attn.router_q_proj, layer.self_attn.router_k_proj))
+            query.copy_(3 * query + key.unflatten(0, (2, 8)).repeat_interleave(2, 0).flatten(0, 1))
         return Backbone(model, Path(model), decoder, tiny.tokenizer())
 
     monkeypatch.setattr(loop, "load_untrained", load)
@@ -103,18 +107,18 @@ def assert_same_run(one: Path, other: Path) -> None:
 
 
 def test_the_losses_fall_and_the_router_finds_more(settings: Settings) -> None:
-    rates = {"learning_rate": [0.01] * 2, "router_learning_rate": [0.02] * 2}
-    one = stage(steps=48, bank_tokens=500, questions=12, answer=0.0, **rates)
+    rates = {"learning_rate": [0.005] * 2, "router_learning_rate": [0.01] * 2}
+    one = stage(steps=40, bank_tokens=400, questions=10, answer=0.0, **rates)
     rows = curves(train(settings(one, log_every=1, save_every=100, rank=16)))
-    assert len(rows) == 48
+    assert len(rows) == 40
 
     def mean(key: str, part: list[dict[str, str]]) -> float:
         return sum(float(row[key]) for row in part) / len(part)
 
-    first, last = rows[:12], rows[-12:]
+    first, last = rows[:10], rows[-10:]
     assert mean("lm_loss", last) < 0.5 * mean("lm_loss", first)
-    assert mean("aux_loss", last) < 0.9 * mean("aux_loss", first)
-    assert mean("recall", last) > mean("recall", first) + 0.08
+    assert mean("aux_loss", last) < 0.85 * mean("aux_loss", first)
+    assert mean("recall", last) > mean("recall", first) + 0.1
 
 
 def test_a_run_that_is_killed_again_and_again_ends_as_an_unbroken_one(settings: Settings, tmp_path: Path) -> None:
@@ -173,7 +177,7 @@ def test_an_adapter_of_another_size_or_backbone_is_no_start(settings: Settings, 
     first = train(settings(stage(steps=1), out=tmp_path / "first"))
     with pytest.raises(UserError, match="has rank 4, not 8"):
         train(settings(start_from=first, rank=8))
-    other = tiny.write_checkpoint(tmp_path / "other", seed=1)
+    other = tiny.write_checkpoint(tmp_path / "other", seed=1, num_hidden_layers=2)
     with pytest.raises(UserError, match=r"is for a backbone with SHA-256 \w{64}, not \w{64}"):
         train(settings(start_from=first, model=str(other)))
     with pytest.raises(UserError, match="holds no adapter"):
