@@ -1,9 +1,9 @@
 """Memory lengths as people write them: `16K`, `1M`, `100M` are binary, as in RULER, and a bare integer is tokens.
 
-    >>> parse_length("100M")
-    104857600
-    >>> format_length(16384)
-    '16K'
+>>> parse_length("100M")
+104857600
+>>> format_length(16384)
+'16K'
 """
 
 from __future__ import annotations

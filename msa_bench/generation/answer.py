@@ -11,7 +11,7 @@ from torch import Tensor
 
 from msa_bench.generation.decode import Session
 from msa_bench.generation.ids import RoundGrammar
-from msa_bench.generation.interleave import Decision, Interleave, Progress
+from msa_bench.generation.interleave import Decision, Interleave, Progress, bounded
 from msa_bench.memory.bank import MemoryBank
 from msa_bench.memory.recall import BankRecall, routing_mask
 from msa_bench.model.backbone import Backbone
@@ -124,12 +124,15 @@ class Answerer:
             case.ranking = recall.ranking(row)
         free = [number for number in recall.candidates(row) if number not in case.state.documents]
         constrain = self.constrained and not case.state.answering
-        case.grammar = RoundGrammar(self.model.tokenizer, free) if constrain else None
+        most = self.machine.limits.documents_per_round
+        case.grammar = RoundGrammar(self.model.tokenizer, free, most) if constrain else None
 
     def _choose(self, logits: Tensor, cases: Sequence[Case]) -> list[int]:
         chosen: list[int] = logits.argmax(1).tolist()
         for row, case in enumerate(cases):
             if case.grammar is not None and not case.state.answering:
+                if case.grammar.full:
+                    case.state = bounded(case.state, "documents_per_round")
                 allowed = case.grammar.allowed()
                 chosen[row] = allowed[int(logits[row, allowed].argmax())]
                 case.grammar.accept(chosen[row])

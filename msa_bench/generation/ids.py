@@ -13,20 +13,27 @@ class RoundGrammar:
     """What may follow in one round: `[id]` of a candidate not named yet; the end of references once one is named, and
     the end of retrieval before."""
 
-    def __init__(self, tokenizer: TextTokenizer, candidates: Iterable[int]) -> None:
+    def __init__(self, tokenizer: TextTokenizer, candidates: Iterable[int], most: int) -> None:
         self._control = tokenizer.control
         ids = sorted(set(candidates))
         self._spelled = [tuple(tokens) for tokens in tokenizer.encode_many([f"[{number}]" for number in ids])]
         self._root = self._trie()
         self._node = self._root
         self._path: tuple[int, ...] = ()
-        self._named = 0
+        self._named, self._most = 0, most
         self._ending: tuple[int, ...] = ()
+
+    @property
+    def full(self) -> bool:
+        """Whether as many documents are named as a round may name."""
+        return self._named >= self._most
 
     def allowed(self) -> list[int]:
         """Tokens that may come next."""
         if self._ending:
             return [self._ending[0]]
+        if self.full:
+            return [self._control.references_end]
         choices = list(self._node)
         if self._node is self._root:
             choices.append(self._control.references_end if self._named else self._control.end_of_retrieve[0])

@@ -96,9 +96,9 @@ class Interleave:
         if state.fresh[-len(control.end_of_retrieve) :] == control.end_of_retrieve:
             return self._insert_answer_turn(state), Decision.INSERT
         if token in self.tokenizer.stop_ids:
-            return _bounded(state, "ended_without_answer"), Decision.FINISH
+            return bounded(state, "ended_without_answer"), Decision.FINISH
         if len(state.fresh) >= self.limits.round_tokens:
-            return self._end_round(_bounded(state, "round_tokens"), text_of)
+            return self._end_round(bounded(state, "round_tokens"), text_of)
         return state, Decision.GO_ON
 
     def answer_text(self, state: Progress) -> str:
@@ -109,7 +109,7 @@ class Interleave:
         if token in self.tokenizer.stop_ids:
             return state, Decision.FINISH
         if len(state.fresh) >= self.limits.answer_tokens:
-            return _bounded(state, "answer_tokens"), Decision.FINISH
+            return bounded(state, "answer_tokens"), Decision.FINISH
         return state, Decision.GO_ON
 
     def _insert_answer_turn(self, state: Progress) -> Progress:
@@ -122,7 +122,7 @@ class Interleave:
         texts = {number: text for number in named if (text := text_of(number)) is not None}
         kept = sorted(texts)
         if len(kept) > self.limits.documents_per_round:
-            state = _bounded(state, "documents_per_round")
+            state = bounded(state, "documents_per_round")
             kept = sorted([number for number in named if number in texts][: self.limits.documents_per_round])
         first = question_prompt(self.tokenizer, state.question, first_round=False)
         earlier = Prompt(state.prompt.tokens[len(first.tokens) :], state.prompt.roles[len(first.tokens) :])
@@ -131,7 +131,7 @@ class Interleave:
         written = first + earlier.silenced() + of_role(fresh, SILENT)
         room = self.limits.prompt_tokens - len(written.tokens)
         while len((appended := self._appended(texts, kept)).tokens) > room and kept:
-            state = _bounded(state, "prompt_tokens")
+            state = bounded(state, "prompt_tokens")
             kept.pop()
         written += appended
         state = replace(
@@ -147,7 +147,7 @@ class Interleave:
         if "prompt_tokens" in state.bounds:
             return self._force_answer(state), Decision.NEXT_ROUND
         if state.rounds >= self.limits.rounds:
-            return self._force_answer(_bounded(state, "rounds")), Decision.NEXT_ROUND
+            return self._force_answer(bounded(state, "rounds")), Decision.NEXT_ROUND
         return state, Decision.NEXT_ROUND
 
     def _appended(self, texts: Mapping[int, str], kept: Sequence[int]) -> Prompt:
@@ -165,5 +165,6 @@ def named_documents(text: str) -> list[int]:
     return list(dict.fromkeys(int(number) for number in re.findall(r"\[(\d{1,18})\]", text)))
 
 
-def _bounded(state: Progress, name: str) -> Progress:
+def bounded(state: Progress, name: str) -> Progress:
+    """The state with the bound `name` recorded, once."""
     return replace(state, bounds=tuple(dict.fromkeys((*state.bounds, name))))

@@ -30,7 +30,7 @@ def spell(grammar: RoundGrammar, chance: random.Random, steps: int = 500) -> lis
 @pytest.mark.parametrize("seed", range(20))
 def test_a_round_can_only_name_candidates_each_once_and_ends(seed: int) -> None:
     control = tiny.tokenizer().control
-    written = spell(RoundGrammar(tiny.tokenizer(), CANDIDATES), random.Random(seed))
+    written = spell(RoundGrammar(tiny.tokenizer(), CANDIDATES, 99), random.Random(seed))
     if written[-1] == control.references_end:
         text = tiny.tokenizer().decode(written)
         named = named_documents(text)
@@ -43,7 +43,7 @@ def test_a_round_can_only_name_candidates_each_once_and_ends(seed: int) -> None:
 
 def test_every_candidate_can_be_named() -> None:
     for number in CANDIDATES:
-        grammar = RoundGrammar(tiny.tokenizer(), CANDIDATES)
+        grammar = RoundGrammar(tiny.tokenizer(), CANDIDATES, 99)
         for token in tiny.tokenizer().encode(f"[{number}]"):
             assert token in grammar.allowed()
             grammar.accept(token)
@@ -51,7 +51,7 @@ def test_every_candidate_can_be_named() -> None:
 
 
 def test_a_round_ends_when_every_candidate_is_named() -> None:
-    grammar = RoundGrammar(tiny.tokenizer(), [5, 5])
+    grammar = RoundGrammar(tiny.tokenizer(), [5, 5], 99)
     for token in tiny.tokenizer().encode("[5]"):
         grammar.accept(token)
     assert grammar.allowed() == [tiny.tokenizer().control.references_end]
@@ -59,7 +59,7 @@ def test_a_round_ends_when_every_candidate_is_named() -> None:
 
 def test_retrieval_can_end_only_before_a_document_is_named() -> None:
     control = tiny.tokenizer().control
-    grammar = RoundGrammar(tiny.tokenizer(), [5])
+    grammar = RoundGrammar(tiny.tokenizer(), [5], 99)
     assert control.end_of_retrieve[0] in grammar.allowed()
     assert control.references_end not in grammar.allowed()
     for token in tiny.tokenizer().encode("[5]"):
@@ -69,7 +69,7 @@ def test_retrieval_can_end_only_before_a_document_is_named() -> None:
 
 def test_without_candidates_retrieval_ends_token_by_token() -> None:
     control = tiny.tokenizer().control
-    grammar = RoundGrammar(tiny.tokenizer(), [])
+    grammar = RoundGrammar(tiny.tokenizer(), [], 99)
     for token in control.end_of_retrieve:
         assert grammar.allowed() == [token]
         grammar.accept(token)
@@ -78,5 +78,15 @@ def test_without_candidates_retrieval_ends_token_by_token() -> None:
 def test_an_end_of_retrieval_of_one_token_ends_it_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     control = replace(tiny.tokenizer().control, end_of_retrieve=(tiny.token_id("<|endoftext|>"),))
     monkeypatch.setattr(TextTokenizer, "control", control)
-    grammar = RoundGrammar(tiny.tokenizer(), [])
+    grammar = RoundGrammar(tiny.tokenizer(), [], 99)
     assert grammar.allowed() == [tiny.token_id("<|endoftext|>")]
+
+
+def test_a_round_that_named_its_most_can_only_end() -> None:
+    control = tiny.tokenizer().control
+    grammar = RoundGrammar(tiny.tokenizer(), [5, 7], 1)
+    for token in tiny.tokenizer().encode("[5]"):
+        assert token in grammar.allowed()
+        grammar.accept(token)
+    assert grammar.full
+    assert grammar.allowed() == [control.references_end]
