@@ -274,3 +274,15 @@ def test_learning_rates_and_documents_follow_the_stage(settings: Settings, monke
     monkeypatch.setattr(loop, "run_batch", spy)
     train(settings(stage(steps=4, documents=[1, 2]), stage(steps=2, forced=False)), no_progress)
     assert seen == [(1, True), (1, True), (2, True), (2, True), (2, False), (2, False)]
+
+
+def test_every_step_has_a_batch_of_its_own(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    drawn, make = [], loop.batch_number
+
+    def spy(run: TrainingSettings, part: Stage, tokenizer: Any, number: int) -> Any:
+        drawn.append(number)
+        return make(run, part, tokenizer, number)
+
+    monkeypatch.setattr(loop, "batch_number", spy)
+    train(settings(stage(steps=2), stage(steps=3)))
+    assert drawn == [0, 1, 2, 3, 4]
