@@ -63,11 +63,7 @@ class FullContext:
         pieces, complete = _both_ends(corpus, order, tokenizer, frame.room)
         context = keep_ends(pieces, frame.room)
         truncated = context.truncated or not complete
-        total = f"{sum(len(piece.tokens) for piece in pieces):,}" if complete else "an uncounted number of"
-        note = (
-            f"the middle of the context was left out: {len(context.tokens):,} of {total} tokens were read, "
-            f"from {len(context.documents):,} of {len(order):,} documents"
-        )
+        note = f"the middle of the context was left out, to fit the window of {self._backbone.window:,} tokens"
         return Reading(
             question_id=question.id,
             prompt=frame.prompt(tokenizer, context.tokens),

@@ -196,7 +196,7 @@ class BM25:
             tokens=0,
             seconds=time.perf_counter() - started,
             bytes=words + (self._scorer.bytes if self._scorer else 0),
-            notes=(f"{len(rows.flat):,} BM25 terms, {len(number):,} distinct, indexed by {library}",),
+            notes=(f"BM25 by {library}",),
         )
 
     def search(self, query: str, k: int, hidden: frozenset[int] = frozenset()) -> list[tuple[int, float]]:

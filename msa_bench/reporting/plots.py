@@ -99,9 +99,13 @@ def accuracy_figure(run: StoredRun) -> Figure:
 
 
 def caption(run: StoredRun, columns: int = 120) -> str:
-    """Samples, seed, interval method and hardware, folded to `columns` characters."""
+    """Samples, seed, interval method, hardware and the systems' own notes, folded to `columns` characters."""
     text = (
         f"{sample_counts(run)}, seed {run.summary['seed']}. Bars: 95% intervals "
         f"({'; '.join(interval_methods(run, run.main_score))}). {hardware(run.record)}."
     )
+    # What a system says of itself belongs beside its points: its part before the colon is enough here.
+    for name, description in run.record["systems"].items():
+        for note in description.get("notes") or ():
+            text += f" {name}: {str(note).partition(':')[0]}."
     return textwrap.fill(text, columns)

@@ -35,8 +35,7 @@ def test_a_longer_text_keeps_its_first_and_last_half_and_says_so(reader: Reader,
     assert answer.tokens_in == WINDOW - ANSWER_TOKENS
     assert answer.bounds == ("context_truncated",)
     assert answer.documents == (*range(5), *range(45, 50))
-    assert f"{room} of an uncounted number of tokens" in answer.notes[0]
-    assert "of 50 documents" in answer.notes[0]
+    assert answer.notes == (f"the middle of the context was left out, to fit the window of {WINDOW} tokens",)
 
 
 def test_only_documents_at_the_two_ends_are_made(reader: Reader, request_: SystemRequest) -> None:
@@ -55,8 +54,7 @@ def test_the_prompt_never_exceeds_the_window_less_the_answer(
     (answer,) = _system(request_, corpus).answer([Question("q", "Which?", ())])
     assert answer.tokens_in == WINDOW - ANSWER_TOKENS + min(excess, 0)
     assert answer.bounds == (("context_truncated",) if excess > 0 else ())
-    if excess > 0:
-        assert f"{room} of {room + excess} tokens" in answer.notes[0]
+    assert bool(answer.notes) == (excess > 0)
 
 
 def test_text_that_spells_a_control_token_stays_content(reader: Reader, request_: SystemRequest) -> None:
