@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 from collections import defaultdict
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -27,17 +28,7 @@ class Log:
 
     def add(self, outcome: Outcome) -> None:
         """Note the outcome of a step, without its graph."""
-        self._outcomes.append(
-            Outcome(
-                outcome.lm_loss.detach(),
-                outcome.aux_loss.detach(),
-                outcome.written,
-                outcome.recalled,
-                outcome.recalled_by_layer,
-                outcome.naming,
-                outcome.kinds,
-            )
-        )
+        self._outcomes.append(replace(outcome, lm_loss=outcome.lm_loss.detach(), aux_loss=outcome.aux_loss.detach()))
 
     def write(self, step: int, stage: str, seconds: float, tokens: int) -> str:
         """Append the means since the last call; returns them as a line to show."""

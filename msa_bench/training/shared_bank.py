@@ -168,17 +168,6 @@ class _SamplePass:
         return empty.scatter_reduce(1, self.bank.document.expand(len(per_chunk), -1), per_chunk, "amax")
 
 
-@dataclass(frozen=True, slots=True)
-class _Part:
-    lm_loss: Tensor
-    aux_loss: Tensor
-    written: Tensor
-    recalled: Tensor
-    recalled_by_layer: Tensor
-    naming: Tensor
-    kinds: tuple[str, ...]
-
-
 def _run_samples(
     decoder: Decoder,
     samples: Samples,
@@ -186,7 +175,8 @@ def _run_samples(
     template: list[tuple[Tensor, Tensor]],
     first_position: int,
     attended: Attended,
-) -> _Part:
+) -> Outcome:
+    """The outcome of one bucket of samples; its `lm_loss` is a sum over targets, not yet a mean."""
     msa = decoder.config.msa
     if msa is None:
         raise ValueError("training needs a decoder with memory attention")
@@ -203,7 +193,7 @@ def _run_samples(
         right.append(logits.detach().argmax(1) == labels[part])
     wrong = torch.zeros(len(samples.ids), device=hidden.device).index_add(0, row, (~torch.cat(right)).float())
     total = attend.total if attend.total is not None else hidden.new_zeros(samples.positives.shape)
-    return _Part(
+    return Outcome(
         lm_loss=torch.stack(losses).sum(),
         aux_loss=torch.stack(attend.aux).mean(),
         written=wrong == 0,
