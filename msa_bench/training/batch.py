@@ -1,219 +1,275 @@
 """From episodes to a training batch: one bank of documents shared by all questions of the batch.
 
-Every document is encoded once and is a negative of every question it does not answer. A question becomes one sample of
-one step of its interleaved answer: naming the documents of a round, or the answer after the last one.
+Every document is encoded once and is a negative of every question it does not answer. All batches of a plan have the
+same shape, so that the work of a step can be captured once and replayed. The tokens of a batch lie one after another
+without padding; attention, which needs rows, sees them through an index into padded `slots`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
+from itertools import accumulate
 from random import Random
-from typing import TypeVar
+from typing import Any, TypeVar
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from msa_bench.errors import UserError
-from msa_bench.model.prompts import (
-    ANSWER_START,
-    ROUTES,
-    SILENT,
-    Prompt,
-    answer_turn,
-    appended_documents,
-    of_role,
-    question_prompt,
-    wrap_documents,
-)
+from msa_bench.model.prompts import template_head, wrap_documents
 from msa_bench.model.tokenizer import TextTokenizer
 from msa_bench.training.episodes import Episode
+from msa_bench.training.samples import Habits, Sample, samples_of
 
 Item = TypeVar("Item")
 
-SHORTEST_BUCKET = 96
-"""Tokens below which lengths are not told apart."""
+Rows = tuple[tuple[int, int], ...]
+"""Rows of the same width in tokens, as `(rows, width)`, narrowest first."""
+
+MOST_GOLD = 8
+"""Gold documents a step can name."""
+
+_PATIENCE = 12
+"""Episodes in a row that find no room before a batch counts as full."""
+
+
+_HABITS = Habits()
 
 
 @dataclass(frozen=True, slots=True)
 class BatchPlan:
-    """Size and habits of a batch. Per episode, `negatives` is the share of its hard negatives that are kept, `answer`
-    the probability that its answer is a sample, `retry` that an earlier round named a wrong document, `split` that
-    several gold documents were named in two rounds. Texts longer than `longest_document` tokens and samples longer than
-    `longest_sample` are left out: few different lengths make for few, full kernels."""
+    """Shape and habits of a batch. Its texts are laid out in the rows `documents` and `samples`; together with the
+    template head they have at most `tokens` tokens, of which at most `targets` are learned; the share `prose` is kept
+    for documents nobody asks for. Of an episode's hard negatives the share `negatives` is kept. Documents are called by
+    distinct numbers with as many digits as one of `digits` says, drawn for the batch."""
 
-    bank_tokens: int = 48_000
-    questions: int = 256
+    bank: Rows = ((224, 128), (64, 192))
+    samples: Rows = ((192, 80), (80, 192), (24, 384), (12, 704))
+    tokens: int = 49_152
+    targets: int = 3_584
+    prose: float = 0.08
     negatives: float = 1.0
-    answer: float = 0.2
-    retry: float = 0.1
-    split: float = 0.25
-    longest_document: int = 640
-    longest_sample: int = 1024
-
-
-@dataclass(frozen=True, slots=True)
-class Documents:
-    """Documents of similar length: `ids` `[documents, width]` padded on the right, `lengths` `[documents]`."""
-
-    ids: Tensor
-    lengths: Tensor
-
-
-@dataclass(frozen=True, slots=True)
-class Samples:
-    """Samples of similar length: `ids` `[samples, width]` padded on the right, `routes` `[samples, reach]` up to the
-    last column that routes. `target_rows` and `target_columns` list the tokens to be learned; `positives`
-    `[samples, documents]` are the gold documents of the step, `naming` `[samples]` the retrieval steps."""
-
-    ids: Tensor
-    routes: Tensor
-    target_rows: Tensor
-    target_columns: Tensor
-    positives: Tensor
-    naming: Tensor
-    kinds: tuple[str, ...]
-    tokens: int
+    digits: tuple[int, ...] = (3, 4, 4, 5, 5, 6, 6, 7, 8)
+    habits: Habits = _HABITS
 
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """A bank in buckets of similar length (documents are numbered through them) and the samples over it."""
+    """A bank and the samples over it, `tokens` tokens in all: the template head, documents, samples, and padding.
 
-    documents: tuple[Documents, ...]
-    samples: tuple[Samples, ...]
+    `ids`, `positions` and `real` `[tokens]` describe the tokens, `slot` `[tokens]` says where each stands in the padded
+    rows of `plan` (documents, then samples, row by row) and `token` `[slots]` what stands there. `document_lengths`
+    `[documents]` and `sample_lengths` `[samples]` are 0 in rows that hold nothing. `routes` `[sample slots]` are the
+    tokens that route, `gold` `[samples, MOST_GOLD]` the rows of the documents a sample names, -1 behind them. Of the
+    learned tokens, `target` `[targets]` is the token that predicts, `label` what is to follow, `target_sample` whose it
+    is and `learned` whether there is one at all. `kinds` is empty for rows that hold nothing.
+    """
+
+    plan: BatchPlan
+    ids: Tensor
+    positions: Tensor
+    real: Tensor
+    slot: Tensor
+    token: Tensor
+    document_lengths: Tensor
+    sample_lengths: Tensor
+    routes: Tensor
+    gold: Tensor
+    target: Tensor
+    label: Tensor
+    target_sample: Tensor
+    learned: Tensor
+    kinds: tuple[str, ...]
 
     @property
     def tokens(self) -> int:
         """True tokens of documents and samples."""
-        return sum(int(part.lengths.sum()) for part in self.documents) + sum(part.tokens for part in self.samples)
+        return int(self.document_lengths.sum() + self.sample_lengths.sum())
 
+    def tensors(self) -> dict[str, Tensor]:
+        """The tensors by field name."""
+        return {one.name: value for one in fields(self) if isinstance(value := getattr(self, one.name), Tensor)}
 
-@dataclass(frozen=True, slots=True)
-class _Sample:
-    kind: str
-    prompt: Prompt
-    targets: tuple[bool, ...]
-    gold: tuple[int, ...]
-    naming: bool
+    def having(self, tensors: Mapping[str, Tensor]) -> Batch:
+        """The batch with `tensors`, by field name, in place of its own."""
+        changes: dict[str, Any] = dict(tensors)
+        return replace(self, **changes)
+
+    def pin_memory(self) -> Batch:
+        """The batch in page-locked memory, from which copies to a GPU do not wait (called by the loader)."""
+        return self.having({name: value.pin_memory() for name, value in self.tensors().items()})
 
 
 def make_batch(
-    tokenizer: TextTokenizer, episodes: Iterator[Episode], filler: Callable[[Random], str], plan: BatchPlan, rng: Random
+    tokenizer: TextTokenizer,
+    episodes: Iterator[Episode],
+    filler: Callable[[Random], str],
+    plan: BatchPlan,
+    rng: Random,
+    first_position: int,
 ) -> Batch:
-    """One batch: episodes until the bank or the questions are full, prose for the rest of the bank. A `UserError` if
-    the lengths of the plan leave too little of `episodes`."""
-    asked: list[_Asked] = []
-    places: dict[str, int] = {}
-    budget = plan.bank_tokens
-    while len(asked) < plan.questions and budget > 0:
-        drawn = next(episodes, None)
-        if drawn is None:
-            raise UserError(f"Too few episodes fit longest_document: {plan.longest_document}; give a larger one.")
-        episode = _trimmed(drawn, plan, rng)
-        lengths = [len(tokens) for tokens in tokenizer.encode_many(episode.documents)]
-        if max(lengths, default=0) > plan.longest_document:
-            continue
-        # A passage two episodes share is one document of the bank, so that it is no negative of either.
-        documents = [places.setdefault(text, len(places)) for text in episode.documents]
-        asked.append(_Asked(episode, documents))
-        budget -= sum(lengths)
-    while budget > 0:
-        text = filler(rng)
-        length = tokenizer.count(text)
-        if length <= plan.longest_document:
-            places.setdefault(text, len(places))
-            budget -= length
-    texts = list(places)
-    numbers = _numbers(rng, len(texts))
-    for one in asked:
-        for found in one.episode.rounds:
-            _ascend(numbers, [one.documents[index] for index in found])
-    wrapped = wrap_documents(tokenizer, list(zip(numbers, texts, strict=True)))
-    order = sorted(range(len(texts)), key=lambda index: len(wrapped[index]))
-    bank = _Bank(tokenizer, texts, numbers, {index: row for row, index in enumerate(order)})
-    samples = [sample for one in asked for sample in _samples_of(bank, one, plan, rng)]
-    if not samples:
-        raise UserError(f"No question fits longest_sample: {plan.longest_sample}; give a larger one.")
-    samples.sort(key=lambda sample: len(sample.prompt.tokens))
-    lengths = [len(sample.prompt.tokens) for sample in samples]
-    return Batch(
-        tuple(_documents([wrapped[index] for index in part]) for part in _buckets(order, list(map(len, wrapped)))),
-        tuple(_padded(part, len(texts)) for part in _buckets(samples, lengths)),
-    )
+    """One batch: episodes until no more find room, then prose. The first token of a sample stands at `first_position`.
+    A `UserError` if the plan has no room for any of `episodes`."""
+    draft = _Draft(tokenizer, plan, rng)
+    missed = 0
+    while missed < _PATIENCE:
+        episode = next(episodes, None)
+        if episode is None:
+            break
+        missed = 0 if draft.add(_trimmed(episode, plan, rng)) else missed + 1
+        if not missed:
+            for further in episode.further:
+                if draft.numbers.keys() >= set(further.documents):
+                    draft.add(further)
+    if not any(draft.samples):
+        raise UserError("No episode fits the bank, samples, tokens and targets of a stage; give more or wider ones.")
+    missed = 0
+    while missed < 4:
+        missed = 0 if draft.add_prose(filler(rng)) else missed + 1
+    return draft.packed(first_position)
 
 
-@dataclass(frozen=True, slots=True)
-class _Asked:
-    """An episode and where its documents are in the bank."""
+class _Draft:
+    """A batch being filled: per row, tokens of documents, and samples."""
 
-    episode: Episode
-    documents: list[int]
+    def __init__(self, tokenizer: TextTokenizer, plan: BatchPlan, rng: Random) -> None:
+        self.tokenizer, self.plan, self.rng = tokenizer, plan, rng
+        self.head = template_head(tokenizer)
+        self.documents: list[list[tuple[int, list[int]]]] = [[] for _ in plan.bank]
+        self.samples: list[list[Sample]] = [[] for _ in plan.samples]
+        self.used = len(self.head)
+        self.learned = 0
+        self.numbers: dict[str, int] = {}
+        self.texts: dict[int, str] = {}
+        fewest = len(str(sum(rows for rows, _ in plan.bank)))
+        digits = rng.choice([count for count in plan.digits if count >= fewest] or [fewest])
+        self.highest = 10**digits
 
+    def add(self, episode: Episode) -> bool:
+        """Take up `episode` with what is new of its documents; False if it finds no room."""
+        plan, rng = self.plan, self.rng
+        known = {text: self.numbers[text] for text in episode.documents if text in self.numbers}
+        new = [text for text in dict.fromkeys(episode.documents) if text not in known]
+        drawn = self._draw(len(new))
+        named = known | dict(zip(new, drawn, strict=True))
+        if not known:
+            # Documents of a round ascend, so that an answer lists values as the appended text does.
+            for found in episode.rounds:
+                texts = [episode.documents[index] for index in sorted(found)]
+                named |= dict(zip(texts, sorted(named[text] for text in texts), strict=True))
+        wrapped = wrap_documents(self.tokenizer, [(named[text], text) for text in new])
+        numbers = [named[text] for text in episode.documents]
+        samples = [
+            sample
+            for sample in samples_of(self.tokenizer, episode, numbers, self.texts, plan.habits, rng)
+            if len(sample.tokens) <= plan.samples[-1][1] and len(sample.gold) <= MOST_GOLD
+        ]
+        rows = _places([len(tokens) for tokens in wrapped], plan.bank, [len(row) for row in self.documents])
+        lines = _places([len(one.tokens) for one in samples], plan.samples, [len(row) for row in self.samples])
+        tokens = sum(map(len, wrapped)) + sum(len(one.tokens) for one in samples)
+        targets = sum(sum(one.learned) for one in samples)
+        if not samples or rows is None or lines is None:
+            return False
+        if self.used + tokens > plan.tokens * (1 - plan.prose) or self.learned + targets > plan.targets:
+            return False
+        for text, row, encoded in zip(new, rows, wrapped, strict=True):
+            self._keep(text, named[text], row, encoded)
+        for line, sample in zip(lines, samples, strict=True):
+            self.samples[line].append(sample)
+        self.used += sum(len(one.tokens) for one in samples)
+        self.learned += targets
+        return True
 
-@dataclass(frozen=True, slots=True)
-class _Bank:
-    """The bank as text: document `index` says `texts[index]`, is called `numbers[index]` and lies at `place[index]`."""
+    def add_prose(self, text: str) -> bool:
+        """Take up a document nobody asks for; False if there is no room."""
+        if text in self.numbers:
+            return False
+        [number] = self._draw(1)
+        [encoded] = wrap_documents(self.tokenizer, [(number, text)])
+        row = _places([len(encoded)], self.plan.bank, [len(rows) for rows in self.documents])
+        if row is None or self.used + len(encoded) > self.plan.tokens:
+            return False
+        self._keep(text, number, row[0], encoded)
+        return True
 
-    tokenizer: TextTokenizer
-    texts: Sequence[str]
-    numbers: Sequence[int]
-    place: Mapping[int, int]
+    def packed(self, first_position: int) -> Batch:
+        """The batch as tensors."""
+        plan = self.plan
+        widths = [width for rows, width in (*plan.bank, *plan.samples) for _ in range(rows)]
+        starts = [0, *accumulate(widths)]
+        documents, samples = _rows(self.documents, plan.bank), _rows(self.samples, plan.samples)
+        rows = [[*(one[1] if one else ())] for one in documents] + [[*(one.tokens if one else ())] for one in samples]
+        lengths = np.array([len(row) for row in rows])
+        count = len(documents)
+        flat = [*self.head, *(token for row in rows for token in row)]
+        padding = plan.tokens - len(flat)
+        first = [0] * count + [first_position] * (len(rows) - count)
+        positions = [
+            np.arange(len(self.head)),
+            *(start + np.arange(n) for start, n in zip(first, lengths, strict=True)),
+        ]
+        slots = np.concatenate([start + np.arange(n) for start, n in zip(starts[:-1], lengths, strict=True)])
+        slot = np.zeros(plan.tokens, np.int64)
+        slot[len(self.head) : len(flat)] = slots
+        # A padding slot shows any token: it is never attended. Different ones, so that no token is shown too often.
+        token = np.arange(starts[-1]) % plan.tokens
+        token[slots] = np.arange(len(self.head), len(flat))
+        real = np.zeros(plan.tokens, bool)
+        real[len(self.head) : len(flat)] = True
+        return Batch(
+            plan,
+            torch.tensor(flat + [0] * padding),
+            torch.from_numpy(np.concatenate([*positions, np.zeros(padding, np.int64)])),
+            torch.from_numpy(real),
+            torch.from_numpy(slot),
+            torch.from_numpy(token),
+            torch.from_numpy(lengths[:count]),
+            torch.from_numpy(lengths[count:]),
+            **self._asked(starts, count, token),
+        )
 
+    def _asked(self, starts: list[int], count: int, token: np.ndarray) -> dict[str, Any]:
+        """What of a batch belongs to its samples."""
+        plan = self.plan
+        base = starts[count]
+        places = {one[0]: row for row, one in enumerate(_rows(self.documents, plan.bank)) if one}
+        samples = _rows(self.samples, plan.samples)
+        routes = np.zeros(starts[-1] - base, bool)
+        gold = np.full((len(samples), MOST_GOLD), -1)
+        target, label, target_sample = (np.zeros(plan.targets, np.int64) for _ in range(3))
+        learned = np.zeros(plan.targets, bool)
+        end = 0
+        for row, sample in enumerate(samples):
+            if sample is None:
+                continue
+            start = starts[count + row]
+            routes[start - base : start - base + len(sample.routes)] = sample.routes
+            gold[row, : len(sample.gold)] = [places[number] for number in sample.gold]
+            columns = np.nonzero(np.array(sample.learned))[0]
+            part = slice(end, end + len(columns))
+            target[part], label[part] = token[start + columns - 1], np.array(sample.tokens)[columns]
+            target_sample[part], learned[part] = row, True
+            end += len(columns)
+        arrays = {"routes": routes, "gold": gold, "target": target, "label": label}
+        arrays |= {"target_sample": target_sample, "learned": learned}
+        kinds = tuple(sample.kind if sample else "" for sample in samples)
+        return {name: torch.from_numpy(value) for name, value in arrays.items()} | {"kinds": kinds}
 
-def _samples_of(bank: _Bank, asked: _Asked, plan: BatchPlan, rng: Random) -> Iterator[_Sample]:
-    """Samples of one episode: up to two of its retrieval steps, and sometimes its answer."""
-    rounds = [[asked.documents[index] for index in found] for found in asked.episode.rounds if found]
-    if len(rounds) == 1 and len(rounds[0]) > 1 and rng.random() < plan.split:
-        cut = rng.randrange(1, len(rounds[0]))
-        shuffled = rng.sample(rounds[0], len(rounds[0]))
-        rounds = [sorted(shuffled[:cut]), sorted(shuffled[cut:])]
-    steps = rng.sample(range(len(rounds)), min(len(rounds), 2))
-    if not rounds or rng.random() < plan.answer:
-        steps.append(len(rounds))
-    for step in steps:
-        earlier = [list(found) for found in rounds[:step]]
-        if rng.random() < plan.retry:
-            wrong = _wrong(bank, asked, rounds, rng)
-            if earlier and rng.random() < 0.5:
-                earlier[-1] = [*earlier[-1], *wrong]
-            elif wrong:
-                earlier.insert(rng.randint(0, len(earlier)), wrong)
-        sample = _sample(bank, asked.episode, earlier, rounds[step] if step < len(rounds) else [])
-        if len(sample.prompt.tokens) <= plan.longest_sample:
-            yield sample
+    def _keep(self, text: str, number: int, row: int, encoded: list[int]) -> None:
+        self.numbers[text], self.texts[number] = number, text
+        self.documents[row].append((number, encoded))
+        self.used += len(encoded)
 
-
-def _sample(bank: _Bank, episode: Episode, earlier: list[list[int]], gold: list[int]) -> _Sample:
-    """The step that names `gold`, or answers where there is none, after the rounds `earlier`."""
-    tokenizer = bank.tokenizer
-    prompt = question_prompt(tokenizer, episode.question, first_round=not earlier)
-    for number, found in enumerate(earlier):
-        shown = sorted((bank.numbers[index], bank.texts[index]) for index in found)
-        named = [token for value, _ in shown for token in tokenizer.encode(f"[{value}]")]
-        text = appended_documents(tokenizer, shown)
-        last = number == len(earlier) - 1
-        prompt += of_role([*named, tokenizer.control.references_end], SILENT) + (text if last else text.silenced())
-    written, learned = _target(tokenizer, episode, [bank.numbers[index] for index in gold])
-    return _Sample(
-        episode.kind,
-        prompt + of_role(written, SILENT),
-        (False,) * len(prompt.tokens) + learned,
-        tuple(bank.place[index] for index in gold),
-        bool(gold),
-    )
-
-
-def _target(tokenizer: TextTokenizer, episode: Episode, gold: list[int]) -> tuple[list[int], tuple[bool, ...]]:
-    """What the model writes in a step, and which of it is learned (the inserted answer turn is not the model's)."""
-    control = tokenizer.control
-    if gold:
-        named = [token for value in sorted(gold) for token in tokenizer.encode(f"[{value}]")]
-        return [*named, control.references_end], (True,) * (len(named) + 1)
-    inserted = answer_turn(tokenizer, episode.question)
-    answer = [*tokenizer.encode(ANSWER_START + episode.answer), control.turn_end]
-    ended = (True,) * len(control.end_of_retrieve)
-    return [*control.end_of_retrieve, *inserted, *answer], (*ended, *(False,) * len(inserted), *(True,) * len(answer))
+    def _draw(self, count: int) -> list[int]:
+        """Numbers no document has yet."""
+        drawn: list[int] = []
+        while len(drawn) < count:
+            number = self.rng.randrange(self.highest)
+            if number not in self.texts and number not in drawn:
+                drawn.append(number)
+        return drawn
 
 
 def _trimmed(episode: Episode, plan: BatchPlan, rng: Random) -> Episode:
@@ -223,72 +279,21 @@ def _trimmed(episode: Episode, plan: BatchPlan, rng: Random) -> Episode:
     return replace(episode, documents=(*episode.documents[:gold], *others))
 
 
-def _wrong(bank: _Bank, asked: _Asked, rounds: list[list[int]], rng: Random) -> list[int]:
-    """A document that does not help: one of the episode's own negatives, or any other; none if all help."""
-    gold = {index for found in rounds for index in found}
-    near = [index for index in asked.documents if index not in gold]
-    far = [index for index in rng.sample(range(len(bank.texts)), min(len(bank.texts), 64)) if index not in gold]
-    return rng.sample(near or far, 1) if near or far else []
+def _places(lengths: Sequence[int], rows: Rows, taken: Sequence[int]) -> list[int] | None:
+    """For each text the rows it goes to, the narrowest that hold it and have room; None if one finds none."""
+    free = [count - used for (count, _), used in zip(rows, taken, strict=True)]
+    found = []
+    for length in lengths:
+        place = next((at for at, (_, width) in enumerate(rows) if width >= length and free[at]), None)
+        if place is None:
+            return None
+        free[place] -= 1
+        found.append(place)
+    return found
 
 
-def _numbers(rng: Random, count: int) -> list[int]:
-    """Distinct document numbers of up to eight digits, as many digits as banks of very different sizes have."""
-    smallest = len(str(count))
-    digits = rng.choice([digit for digit in (3, 4, 4, 5, 5, 6, 6, 7, 8) if digit >= smallest])
-    return rng.sample(range(10**digits), count)
-
-
-def _ascend(numbers: list[int], documents: list[int]) -> None:
-    """Number documents named together in their order, so that an answer lists values as the appended text does."""
-    for document, number in zip(documents, sorted(numbers[each] for each in documents), strict=True):
-        numbers[document] = number
-
-
-def _buckets(items: Sequence[Item], lengths: Sequence[int]) -> Iterator[Sequence[Item]]:
-    """`items` in their order, ascending in length, cut where the longest is far from the shortest."""
-    ordered = sorted(lengths)
-    start = 0
-    for end in range(1, len(items) + 1):
-        if end == len(items) or ordered[end] > 1.7 * max(ordered[start], SHORTEST_BUCKET):
-            yield items[start:end]
-            start = end
-
-
-def _documents(documents: Sequence[list[int]]) -> Documents:
-    width = -(-max(map(len, documents)) // 8) * 8
-    ids = torch.tensor([tokens + [0] * (width - len(tokens)) for tokens in documents])
-    return Documents(ids, torch.tensor([len(tokens) for tokens in documents]))
-
-
-def _padded(samples: Sequence[_Sample], documents: int) -> Samples:
-    width = -(-max(len(sample.prompt.tokens) for sample in samples) // 8) * 8
-
-    def padded(rows: list[list[int]]) -> Tensor:
-        return torch.tensor([row + [0] * (width - len(row)) for row in rows])
-
-    positives = torch.zeros(len(samples), documents, dtype=torch.bool)
-    for row, sample in enumerate(samples):
-        positives[row, list(sample.gold)] = True
-    routes = padded([[int(role == ROUTES) for role in sample.prompt.roles] for sample in samples]).bool()
-    target_rows, target_columns = padded([list(map(int, sample.targets)) for sample in samples]).nonzero(as_tuple=True)
-    return Samples(
-        padded([list(sample.prompt.tokens) for sample in samples]),
-        routes[:, : int(routes.any(0).nonzero().max()) + 1],
-        target_rows,
-        target_columns,
-        positives,
-        torch.tensor([sample.naming for sample in samples]),
-        tuple(sample.kind for sample in samples),
-        sum(len(sample.prompt.tokens) for sample in samples),
-    )
-
-
-def to_device(batch: Batch, device: torch.device) -> Batch:
-    """The batch on `device`; document lengths stay on the CPU, where chunks are counted."""
-
-    def moved(part: Samples) -> Samples:
-        names = ("ids", "routes", "target_rows", "target_columns", "positives", "naming")
-        return replace(part, **{name: getattr(part, name).to(device, non_blocking=True) for name in names})
-
-    documents = tuple(replace(part, ids=part.ids.to(device, non_blocking=True)) for part in batch.documents)
-    return Batch(documents, tuple(moved(part) for part in batch.samples))
+def _rows(parts: Sequence[Sequence[Item]], rows: Rows) -> list[Item | None]:
+    """The items of `parts` row by row, None in rows that hold nothing."""
+    return [
+        item for part, (count, _) in zip(parts, rows, strict=True) for item in (*part, *(None,) * (count - len(part)))
+    ]

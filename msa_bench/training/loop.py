@@ -1,16 +1,17 @@
 """The training loop: batches from workers, one optimiser step each, measurements to CSV, restartable state.
 
 Batch number b is a function of the settings and b alone, so a run that was killed goes on from its last save as if
-nothing had happened.
+nothing had happened. Of n processes, process r takes batch `n * s + r` in step s.
 """
 
 from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
-from itertools import islice
+from functools import partial
+from itertools import count, islice
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -26,44 +27,55 @@ from msa_bench.model.backbone import Backbone, load_untrained
 from msa_bench.model.prompts import template_head
 from msa_bench.model.tokenizer import TextTokenizer
 from msa_bench.seeding import generator
-from msa_bench.training.adapter import Adapter, install, save_adapter
-from msa_bench.training.batch import Batch, make_batch, to_device
+from msa_bench.training.adapter import Adapter, save_adapter
+from msa_bench.training.batch import Batch, make_batch
 from msa_bench.training.episodes import episodes
 from msa_bench.training.episodes.documents import filler
 from msa_bench.training.losses import training_similarity
 from msa_bench.training.measure import Log
 from msa_bench.training.settings import Stage, TrainingSettings
-from msa_bench.training.shared_bank import Attended, compile_layers, run_batch
+from msa_bench.training.shared_bank import Attended
 from msa_bench.training.state import load_state, save_state
+from msa_bench.training.step import Step, compile_layers
+from msa_bench.training.world import World
 
 EPISODES_PER_BATCH = 4096
 """Numbers of the episode stream set aside for each batch; no batch draws as many."""
 
 
 class Batches(IterableDataset[Batch | UserError]):
-    """Batches number `start`, `start + 1`, ... of a stage, dealt out to the workers of a loader. An error is handed on
-    as it is: raised in a worker it would arrive inside a traceback."""
+    """Batches number `start`, `start + stride`, ... of a stage, dealt out to the workers of a loader. An error is
+    handed on as it is: raised in a worker it would arrive inside a traceback."""
 
-    def __init__(self, settings: TrainingSettings, stage: Stage, tokenizer: TextTokenizer, start: int) -> None:
-        self.settings, self.stage, self.tokenizer, self.start = settings, stage, tokenizer, start
+    def __init__(self, make: Callable[[int], Batch], start: int, stride: int) -> None:
+        self.make, self.start, self.stride = make, start, stride
 
     def __iter__(self) -> Iterator[Batch | UserError]:
         worker = get_worker_info()
-        number, step = (self.start, 1) if worker is None else (self.start + worker.id, worker.num_workers)
-        while True:
+        place, workers = (0, 1) if worker is None else (worker.id, worker.num_workers)
+        for number in count(self.start + place * self.stride, workers * self.stride):
             try:
-                yield batch_number(self.settings, self.stage, self.tokenizer, number)
+                yield self.make(number)
             except UserError as error:
                 yield error
-            number += step
 
 
-def batch_number(settings: TrainingSettings, stage: Stage, tokenizer: TextTokenizer, number: int) -> Batch:
-    """Batch `number` of a stage."""
+def batch_number(
+    settings: TrainingSettings, stage: Stage, tokenizer: TextTokenizer, first_position: int, number: int
+) -> Batch:
+    """Batch `number` of a stage; `first_position` as in `make_batch`."""
     endless = episodes(settings.seed, stage.weights, settings.data, start=number * EPISODES_PER_BATCH)
     stream = islice(endless, EPISODES_PER_BATCH)
     rng: Random = generator("training batch", settings.seed, number)
-    return make_batch(tokenizer, stream, lambda draw: " ".join(filler(draw)), stage.plan, rng)
+    return make_batch(tokenizer, stream, lambda draw: " ".join(filler(draw)), stage.plan, rng, first_position)
+
+
+def curriculum(settings: TrainingSettings, stage: Stage, samples: int, number: int) -> Attended:
+    """How much each sample of batch `number` attends."""
+    rng = generator("curriculum", settings.seed, number)
+    documents = rng.choices(list(stage.attended), list(stage.attended.values()), k=samples)
+    forced = [rng.random() < stage.forced for _ in range(samples)]
+    return Attended(torch.tensor(documents), torch.tensor(forced))
 
 
 @dataclass
@@ -89,21 +101,24 @@ def train(settings: TrainingSettings, progress: Progress = no_progress) -> Path:
     for stage in settings.stages:
         # Makes no episode, but reads the files: what is missing shows now and not after hours, and workers share it.
         episodes(settings.seed, stage.weights, settings.data)
+    world = World.join()
     model = load_untrained(settings.model, settings.device, settings.dtype)
-    run = _Run(settings, model)
+    run = _Run(settings, model, world)
     run.resume()
     while run.place.stage < len(settings.stages):
         run.stage(settings.stages[run.place.stage], progress)
         run.place = replace(run.place, stage=run.place.stage + 1, stage_step=0, stage_seconds=0.0)
-    save_adapter(settings.out, run.adapter, run.card())
+    if world.leads:
+        save_adapter(settings.out, run.adapter, run.card())
+    world.wait()
     return settings.out
 
 
 class _Run:
     """A training run in progress."""
 
-    def __init__(self, settings: TrainingSettings, model: Backbone) -> None:
-        self.settings, self.model, self.place = settings, model, Place()
+    def __init__(self, settings: TrainingSettings, model: Backbone, world: World) -> None:
+        self.settings, self.model, self.world, self.place = settings, model, world, Place()
         decoder = model.decoder
         if decoder.config.msa is None or decoder.config.msa.trained:
             raise UserError(f"{settings.model} is a memory model already; training begins with a plain Llama or Qwen3.")
@@ -124,7 +139,8 @@ class _Run:
             weight_decay=0.0,
             fused=decoder.device.type == "cuda",
         )
-        self.head = template_head(model.tokenizer)
+        self.head_tokens = len(template_head(model.tokenizer))
+        self.step = Step(decoder, self.adapter, self.head_tokens)
         self.log = Log(settings.out)
         if settings.compile:
             compile_layers()
@@ -136,7 +152,8 @@ class _Run:
         saved = load_state(self.settings.out, self.adapter, self.optimiser, self._identity())
         if saved is not None:
             self.place = Place(**saved)
-        self.log.cut(self.place.step)
+        if self.world.leads:
+            self.log.cut(self.place.step)
 
     def stage(self, stage: Stage, progress: Progress) -> None:
         """Train until the stage's bound is reached."""
@@ -144,15 +161,15 @@ class _Run:
         while self.place.share(stage) < 1:
             began = time.perf_counter()
             batch = next(batches)
-            self._step(stage, batch)
-            seconds = time.perf_counter() - began
+            self._optimise(stage, batch)
+            seconds, tokens = self.world.agree(time.perf_counter() - began, batch.tokens)
             place = self.place
             place.step, place.stage_step = place.step + 1, place.stage_step + 1
             place.stage_seconds, place.seconds = place.stage_seconds + seconds, place.seconds + seconds
-            place.tokens += batch.tokens
+            place.tokens += tokens
             # What is saved has been logged, or a restart would lack it in its next row.
             saves = place.step % self.settings.save_every == 0 or place.share(stage) >= 1
-            if saves or place.step % self.settings.log_every == 0:
+            if self.world.leads and (saves or place.step % self.settings.log_every == 0):
                 line = self.log.write(place.step, stage.name, place.seconds, place.tokens)
                 progress(f"{stage.name}: {line}", place.step, None, "steps")
             if saves:
@@ -160,7 +177,9 @@ class _Run:
 
     def save(self) -> None:
         """Write what a restart needs."""
-        save_state(self.settings.out, self.adapter, self.optimiser, vars(self.place), self._identity())
+        if self.world.leads:
+            save_state(self.settings.out, self.adapter, self.optimiser, vars(self.place), self._identity())
+        self.world.wait()
 
     def card(self) -> dict[str, Any]:
         """What the adapter's file says of how it was made."""
@@ -180,31 +199,37 @@ class _Run:
     def _msa(self) -> Any:
         return self.model.config.msa
 
-    def _step(self, stage: Stage, batch: Batch) -> None:
+    def _optimise(self, stage: Stage, batch: Batch) -> None:
         share = min(self.place.share(stage), 1.0)
         warm = min(1.0, (self.place.step + 1) / max(1, self.settings.warm_up_steps))
         rates = (stage.learning_rate, stage.router_learning_rate)
         for group, (start, end) in zip(self.optimiser.param_groups, rates, strict=True):
             group["lr"] = warm * (start + (end - start) * share)
-        documents = stage.documents[min(int(share * len(stage.documents)), len(stage.documents) - 1)]
-        install(self.model.decoder, self.adapter.weights(self.model.dtype))
-        outcome = run_batch(
-            self.model.decoder, to_device(batch, self.model.device), self.head, Attended(documents, stage.forced)
-        )
-        loss = stage.lm_weight * outcome.lm_loss + stage.aux_weight * outcome.aux_loss
-        self.optimiser.zero_grad(set_to_none=True)
-        torch.autograd.backward(loss)
-        torch.nn.utils.clip_grad_norm_(self.adapter.parameters(), self.settings.clip)
+        attended = curriculum(self.settings, stage, len(batch.gold), self._number)
+        outcome = self.step(batch, attended, stage.lm_weight, stage.aux_weight)
+        gradient = self.step.gradient
+        self.world.average(gradient)
+        # A gradient that is not finite counts as zero; finding out first would make the CPU wait for the GPU.
+        size = gradient.norm()
+        gradient.mul_((self.settings.clip / (size + 1e-6)).clamp(max=1.0)).nan_to_num_(0.0, 0.0, 0.0)
         self.optimiser.step()
-        self.log.add(outcome)
+        if self.world.leads:
+            self.log.add(outcome, batch.kinds)
+
+    @property
+    def _number(self) -> int:
+        return self.place.step * self.world.size + self.world.rank
 
     def _batches(self, stage: Stage) -> Iterator[Batch]:
-        data = Batches(self.settings, stage, self.model.tokenizer, self.place.step)
+        first_position = self.head_tokens + self._msa.top_k
+        make = partial(batch_number, self.settings, stage, self.model.tokenizer, first_position)
+        data = Batches(make, self._number, self.world.size)
         loader: DataLoader[Batch | UserError] = DataLoader(
             data,
             batch_size=None,
             num_workers=self.settings.workers,
             prefetch_factor=4 if self.settings.workers else None,
+            pin_memory=self.model.device.type == "cuda",
         )
         for batch in loader:
             if isinstance(batch, UserError):

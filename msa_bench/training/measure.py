@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 from collections import defaultdict
-from dataclasses import replace
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,19 +20,23 @@ _KIND_FIELDS = ("step", "kind", "naming", "samples", "written", "recall")
 
 class Log:
     """Collects outcomes and writes their means: `recall` is the share of gold documents among the first k by mean score
-    (unforced), `named` the share of retrieval steps written without a wrong token (teacher-forced)."""
+    (unforced), `named` the share of retrieval steps written without a wrong token (teacher-forced). Of several
+    processes the leader writes, and what it saw."""
 
     def __init__(self, directory: Path) -> None:
         self.directory = directory
         self._outcomes: list[Outcome] = []
+        self._kinds: list[str] = []
 
-    def add(self, outcome: Outcome) -> None:
-        """Note the outcome of a step, without its graph."""
-        self._outcomes.append(replace(outcome, lm_loss=outcome.lm_loss.detach(), aux_loss=outcome.aux_loss.detach()))
+    def add(self, outcome: Outcome, kinds: Sequence[str]) -> None:
+        """Note the outcome of a step; `kinds` of its samples, empty for rows that hold none."""
+        self._outcomes.append(outcome)
+        self._kinds += kinds
 
     def write(self, step: int, stage: str, seconds: float, tokens: int) -> str:
         """Append the means since the last call; returns them as a line to show."""
         outcomes, self._outcomes = self._outcomes, []
+        kinds, self._kinds = self._kinds, []
         naming = torch.cat([one.naming for one in outcomes])
         written = torch.cat([one.written for one in outcomes])
         recalled = torch.cat([one.recalled for one in outcomes])
@@ -50,9 +54,9 @@ class Log:
         }
         _append(self.directory / CURVES, _CURVE_FIELDS, [row])
         groups: dict[tuple[str, bool], list[tuple[bool, float]]] = defaultdict(list)
-        kinds = [kind for one in outcomes for kind in one.kinds]
         for kind, named, right, found in zip(kinds, naming.tolist(), written.tolist(), recalled.tolist(), strict=True):
-            groups[kind, named].append((right, found))
+            if kind:
+                groups[kind, named].append((right, found))
         _append(
             self.directory / KINDS,
             _KIND_FIELDS,

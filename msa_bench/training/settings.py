@@ -2,20 +2,32 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from msa_bench.errors import UserError
 from msa_bench.training.batch import BatchPlan
 from msa_bench.training.episodes import DEFAULT_WEIGHTS
 from msa_bench.training.losses import METHODS
+from msa_bench.training.samples import Habits
 
 Share = Annotated[float, Field(ge=0, le=1)]
 Positive = Annotated[int, Field(gt=0)]
+_PLAN = BatchPlan()
+
+
+def _ascending(rows: tuple[tuple[int, int], ...]) -> tuple[tuple[int, int], ...]:
+    if [width for _, width in rows] != sorted({width for _, width in rows}):
+        raise ValueError("give rows as [count, width], narrowest first")
+    return rows
+
+
+RowsField = Annotated[tuple[tuple[Positive, Positive], ...], Field(min_length=1), AfterValidator(_ascending)]
 
 
 class _Strict(BaseModel):
@@ -23,8 +35,10 @@ class _Strict(BaseModel):
 
 
 class Stage(_Strict):
-    """One stage. Exactly one of `steps` and `minutes` bounds it. `documents` are the numbers of documents attended, in
-    equal parts of the stage; learning rates run linearly from the first value to the second."""
+    """One stage. Exactly one of `steps` and `minutes` bounds it. `attended` says how often a sample attends so many
+    documents, on any scale, and `forced` how often its gold documents are among them whatever the router chose;
+    learning rates run linearly from the first value to the second. The shape of batches and their habits are those of
+    `BatchPlan` and `Habits`."""
 
     name: str
     steps: Positive | None = None
@@ -33,16 +47,18 @@ class Stage(_Strict):
     aux_weight: float = 0.1
     learning_rate: tuple[float, float] = (2e-3, 2e-3)
     router_learning_rate: tuple[float, float] = (1e-3, 1e-3)
-    documents: Annotated[tuple[Positive, ...], Field(min_length=1)] = (16,)
-    forced: bool = True
-    bank_tokens: Positive = 48_000
-    questions: Positive = 256
-    negatives: Share = 1.0
-    answer: Share = 0.2
-    retry: Share = 0.1
-    split: Share = 0.25
-    longest_document: Annotated[int, Field(ge=128)] = 640
-    longest_sample: Annotated[int, Field(ge=256)] = 1024
+    attended: Annotated[dict[Positive, Annotated[float, Field(gt=0)]], Field(min_length=1)] = {16: 1.0}
+    forced: Share = 0.0
+    bank: RowsField = _PLAN.bank
+    samples: RowsField = _PLAN.samples
+    tokens: Positive = _PLAN.tokens
+    targets: Positive = _PLAN.targets
+    prose: Share = _PLAN.prose
+    negatives: Share = _PLAN.negatives
+    digits: Annotated[tuple[Annotated[int, Field(ge=1, le=8)], ...], Field(min_length=1)] = _PLAN.digits
+    answer: Share = _PLAN.habits.answer
+    retry: Share = _PLAN.habits.retry
+    split: Share = _PLAN.habits.split
     weights: dict[str, float] = Field(default_factory=lambda: dict(DEFAULT_WEIGHTS))
 
     @model_validator(mode="after")
@@ -54,7 +70,8 @@ class Stage(_Strict):
     @property
     def plan(self) -> BatchPlan:
         """What the stage asks of a batch."""
-        return BatchPlan(**{name: getattr(self, name) for name in BatchPlan.__dataclass_fields__})
+        own = {one.name: getattr(self, one.name) for one in fields(BatchPlan) if one.name != "habits"}
+        return BatchPlan(**own, habits=Habits(self.answer, self.retry, self.split))
 
 
 class TrainingSettings(_Strict):

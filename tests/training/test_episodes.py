@@ -1,33 +1,25 @@
 from __future__ import annotations
 
-import gzip
-import json
 import re
 from collections import Counter
-from collections.abc import Callable
 from importlib.resources import files as package_files
 from itertools import islice, pairwise
 from pathlib import Path
 from random import Random
 
 import pytest
+from toy_episodes import ENOUGH, drawn, pair, written
 
 from msa_bench.errors import UserError
+from msa_bench.relations import Relation
 from msa_bench.training.episodes import NOT_IN_MEMORY, Episode, chains, episodes, facts, keys, needles
 from msa_bench.training.episodes.documents import filler, hide
+from msa_bench.training.episodes.episode import Generate
 from msa_bench.training.episodes.mix import INVENTED
-from msa_bench.training.episodes.pairs import qa_pairs, title_pairs
-from msa_bench.training.episodes.passages import opening, window
 from msa_bench.training.episodes.words import ADJECTIVES, COINED, NOUNS
 from msa_bench.training.episodes.world import PATTERNS, RELATIONS, WORLD
 
-ENOUGH = 60
 UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}")
-
-
-def drawn(generate: Callable[[Random], Episode], count: int = ENOUGH) -> list[Episode]:
-    rng = Random(5)
-    return [generate(rng) for _ in range(count)]
 
 
 def gold(episode: Episode) -> list[str]:
@@ -38,29 +30,6 @@ def wonderwords() -> set[str]:
     assets = package_files("wonderwords") / "assets"
     lists = ((assets / name).read_text("utf-8") for name in ("adjectivelist.txt", "nounlist.txt"))
     return {word for text in lists for word in re.findall("[a-z]+", text.lower())}
-
-
-def written(path: Path, rows: list[object]) -> Path:
-    text = "".join(json.dumps(row) + "\n" for row in rows)
-    if path.suffix == ".gz":
-        path.write_bytes(gzip.compress(text.encode()))
-    else:
-        path.write_text(text)
-    return path
-
-
-def pair(**changes: object) -> dict[str, object]:
-    row: dict[str, object] = {
-        "src": "hotpot_train100",
-        "question": "Who leads the club that Ana Ruiz joined?",
-        "answers": ["Bo Lind"],
-        "positives": [
-            {"title": "Blue Club", "text": "The Blue Club is led by Bo Lind."},
-            {"title": "Ana Ruiz (poet)", "text": "Ana Ruiz joined the Blue Club."},
-        ],
-        "hard_negatives": [{"title": "Red Club", "text": "The Red Club is led by Al Moss."}],
-    }
-    return row | changes
 
 
 # Every generator
@@ -88,6 +57,54 @@ def test_hard_negatives_do_not_hold_the_answer(name: str) -> None:
 def test_every_generator_repeats_itself_for_the_same_seed_only(name: str) -> None:
     assert INVENTED[name](Random("a")) == INVENTED[name](Random("a"))
     assert INVENTED[name](Random("a")) != INVENTED[name](Random("b"))
+
+
+@pytest.mark.parametrize("name", INVENTED)
+def test_further_questions_rest_on_the_other_documents_of_the_memory(name: str) -> None:
+    for episode in drawn(INVENTED[name]):
+        negatives = episode.documents[len(gold(episode)) :]
+        for further in episode.further:
+            assert further.rounds == ((0,),)
+            assert set(further.documents) <= set(negatives)
+            assert further.answer in further.documents[0]
+            assert not further.further
+        asked = [episode.question, *(further.question for further in episode.further)]
+        assert len(set(asked)) == len(asked)
+
+
+@pytest.mark.parametrize("name", sorted(set(INVENTED) - {"absent"}))
+def test_most_documents_that_hold_an_answer_are_asked_about(name: str) -> None:
+    """A document costs more to read than a question."""
+    made = drawn(INVENTED[name])
+    asked = sum(len(gold(episode)) + len(episode.further) for episode in made)
+    assert asked > 0.85 * sum(len(episode.documents) for episode in made)
+
+
+@pytest.mark.parametrize("generate", [facts.fact, facts.several_facts, chains.chain])
+def test_no_other_document_answers_a_further_question_differently(generate: Generate) -> None:
+    for episode in drawn(generate, 300):
+        for further in episode.further:
+            others = [text for text in episode.documents if text not in further.documents]
+            for relation, subject in asked_about(further.question):
+                assert not any(subject in text and states(relation, subject, text) for text in others)
+
+
+def states(relation: Relation, subject: str, text: str) -> bool:
+    """Whether `text` says what `subject` has the relation to; being born in a year says nothing of a town."""
+    forms = (form.split("{y}") for form in relation.statements)
+    return any(
+        re.search("(?!the year ).+?".join(re.escape(part.format(x=subject)) for part in form), text) for form in forms
+    )
+
+
+def asked_about(question: str) -> list[tuple[Relation, str]]:
+    """Relations and subjects that a question may mean."""
+    return [
+        (relation, match[1])
+        for relation in RELATIONS
+        for form in relation.questions
+        if (match := re.fullmatch(re.escape(form).replace(re.escape("{x}"), "(.+)"), question))
+    ]
 
 
 # Words
@@ -216,77 +233,6 @@ def test_absent_episodes_have_nothing_to_find_but_hard_negatives() -> None:
     for episode in drawn(facts.absent):
         assert (episode.kind, episode.rounds, episode.answer) == ("absent", (), NOT_IN_MEMORY)
     assert sum(bool(episode.documents) for episode in drawn(facts.absent)) > ENOUGH / 2
-
-
-# Real text
-
-
-def test_a_headword_is_sometimes_left_out_of_its_entry_and_never_out_of_the_question(tmp_path: Path) -> None:
-    text = "Zebu n 1: a humped ox of Asia and Africa kept for milk and for work [syn: {Zebu}, {Brahman}]"
-    generate = title_pairs(written(tmp_path / "t.jsonl.gz", [{"title": "zebu", "text": text}]))
-    made = drawn(generate)
-    asked = [one for one in made if one.kind == "pair"]
-    assert all("zebu" in one.question for one in asked)
-    assert {("zebu" in one.documents[0].lower()) for one in asked} == {True, False}
-    assert {one.answer for one in asked} == {"a humped ox of Asia and Africa kept for milk and for work"}
-    assert all(one.answer == "zebu" and "zebu" not in one.question for one in made if one.kind == "meaning")
-
-
-def test_long_sections_are_cut_to_windows_of_whole_sentences(tmp_path: Path) -> None:
-    sentences = [f"Sentence number {number} has exactly seven words." for number in range(200)]
-    rows: list[object] = [{"title": "Manual > Part", "text": " ".join(sentences)}]
-    for episode in drawn(title_pairs(written(tmp_path / "t.jsonl", rows))):
-        body = episode.documents[0].removeprefix("Manual > Part\n")
-        assert len(body.split()) <= 380
-        assert set(re.findall(r"Sentence[^.]*\.", body)) <= set(sentences)
-        assert body.endswith(".")
-        assert episode.answer + "." == body.split(". ")[0].rstrip(".") + "."
-
-
-def test_a_window_keeps_what_it_must() -> None:
-    text = " ".join(f"This is statement {number}." for number in range(300))
-    for seed in range(20):
-        cut = window(Random(seed), text, 40, keep="statement 217.")
-        assert "statement 217." in cut
-        assert len(cut.split()) <= 40
-
-
-def test_an_opening_is_a_short_statement_without_dictionary_marks() -> None:
-    assert opening("n 1: a kind of boat; it floats 2: a shoe", 20) == "a kind of boat"
-    assert opening("<hardware> A box with wires. It hums.", 20) == "A box with wires"
-    assert opening("one two three four five", 3) == "one two three"
-
-
-def test_multi_hop_questions_are_asked_in_one_round_or_from_the_named_passage_on(tmp_path: Path) -> None:
-    made = drawn(qa_pairs(written(tmp_path / "q.jsonl.gz", [pair()])))
-    assert {one.rounds for one in made} == {((0, 1),), ((0,), (1,))}
-    assert {one.documents[0] for one in made} == {"Ana Ruiz (poet)\nAna Ruiz joined the Blue Club."}
-    assert {one.documents[2] for one in made} == {"Red Club\nThe Red Club is led by Al Moss."}
-    assert {one.answer for one in made} == {"Bo Lind"}
-
-
-def test_other_sets_are_asked_in_one_round_and_claims_ask_for_the_study(tmp_path: Path) -> None:
-    made = drawn(qa_pairs(written(tmp_path / "q.jsonl", [pair(src="scifact_train", answers=[])])))
-    assert {one.rounds for one in made} == {((0, 1),)}
-    assert {one.answer for one in made} == {"Blue Club"}
-    assert all("Who leads the club" in one.question for one in made)
-
-
-@pytest.mark.parametrize("line", ["{", '"text"', '{"title": "only a title"}', '{"title": 3, "text": "x"}', "[1, 2]"])
-def test_a_malformed_line_is_named_with_its_file(tmp_path: Path, line: str) -> None:
-    path = tmp_path / "titles.jsonl"
-    path.write_text(f'{{"title": "a", "text": "b"}}\n{line}\n')
-    with pytest.raises(UserError, match=r"Line 2 of .*titles\.jsonl"):
-        title_pairs(path)
-
-
-def test_questions_without_gold_passages_and_files_cut_short_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match=r"Line 1 of .*no positives"):
-        qa_pairs(written(tmp_path / "q.jsonl", [pair(positives=[])]))
-    whole = written(tmp_path / "w.jsonl.gz", [pair(question=f"{number * 7919}?") for number in range(2000)])
-    (tmp_path / "cut.jsonl.gz").write_bytes(whole.read_bytes()[:-100])
-    with pytest.raises(UserError, match=r"cut\.jsonl\.gz cannot be read after line \d+"):
-        qa_pairs(tmp_path / "cut.jsonl.gz")
 
 
 # The mixture

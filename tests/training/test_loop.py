@@ -1,114 +1,33 @@
 from __future__ import annotations
 
-import csv
 import json
+from collections import Counter
 from collections.abc import Callable
-from functools import partial
 from pathlib import Path
-from random import Random
 from typing import Any
 
 import pytest
 import tiny
 import torch
-from safetensors.torch import load_file
 from torch import Tensor
+from toy_training import adapter_of, assert_same_run, curves, stage
 
-from msa_bench.contracts import Progress, no_progress
 from msa_bench.errors import UserError
 from msa_bench.model.adapter import read_card
-from msa_bench.model.backbone import Backbone, load_memory_model
-from msa_bench.model.checkpoint import load_decoder
-from msa_bench.model.config import MSAConfig
-from msa_bench.storage import shards
-from msa_bench.training import loop, state
-from msa_bench.training.episodes import Episode, mix
-from msa_bench.training.loop import Place, train
+from msa_bench.model.backbone import load_memory_model
+from msa_bench.training import loop
+from msa_bench.training.batch import Batch
+from msa_bench.training.loop import Place, curriculum, train
 from msa_bench.training.settings import Stage, TrainingSettings
-from msa_bench.training.state import STATE
-
-MSA = MSAConfig(router_layers=(0, 1), chunk_tokens=16, top_k=2, trained=False)
-LETTERS = "BCDFGHJKLMNPRSTV"
-
-
-def box(rng: Random) -> Episode:
-    """One fact that a tiny model can tell from the others: what is in box JJJJJJ."""
-    one, other = rng.sample(LETTERS, 2)
-    documents = tuple(f"{letter * 24} {ord(letter)}" for letter in (one, other))
-    return Episode("fact", f"{one * 8}?", ((0,),), documents, str(ord(one)))
-
-
-@pytest.fixture(autouse=True)
-def _small_world(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """Short facts for the data, and a backbone of two layers whose routers find like tokens, if badly: one that starts
-    from nothing would need minutes."""
-    monkeypatch.setitem(mix.INVENTED, "box", box)  # type: ignore[arg-type]
-    monkeypatch.setattr(loop, "filler", lambda rng: ["It", "rained", str(rng.randrange(1000))])
-    tiny.write_checkpoint(tmp_path / "backbone", num_hidden_layers=2)
-
-    def load(model: str, device: str, dtype: str) -> Backbone:
-        decoder = load_decoder(Path(model), torch.device("cpu"), torch.float32, memory=True, msa=MSA)
-        for layer in decoder.layers:
-            query, key = (part[0].weight for part in (layer.self_attn.router_q_proj, layer.self_attn.router_k_proj))
-            query.copy_(3 * query + key.unflatten(0, (2, 8)).repeat_interleave(2, 0).flatten(0, 1))
-        return Backbone(model, Path(model), decoder, tiny.tokenizer())
-
-    monkeypatch.setattr(loop, "load_untrained", load)
-
-
-def stage(**other: Any) -> dict[str, Any]:
-    small = {"bank_tokens": 120, "questions": 4, "documents": [2], "weights": {"box": 1}, "aux_weight": 1.0}
-    return {"name": "only", "steps": 6} | small | other
-
-
-@pytest.fixture
-def settings(tmp_path: Path) -> Callable[..., TrainingSettings]:
-    def make(*stages: dict[str, Any], **other: Any) -> TrainingSettings:
-        where = {"model": str(tmp_path / "backbone"), "out": tmp_path / "out", "workers": 0, "device": "cpu"}
-        habits = {"dtype": "float32", "rank": 4, "log_every": 2, "save_every": 3, "warm_up_steps": 2}
-        return TrainingSettings.model_validate(where | habits | {"stages": stages or (stage(),)} | other)
-
-    return make
-
+from msa_bench.training.shared_bank import Attended, Outcome
+from msa_bench.training.step import Step
 
 Settings = Callable[..., TrainingSettings]
 
 
-class KilledError(Exception):
-    pass
-
-
-def killed_at(step: int) -> Progress:
-    def progress(text: str, done: int, total: int | None, unit: str) -> None:
-        if done >= step:
-            raise KilledError
-
-    return progress
-
-
-def curves(directory: Path, name: str = "curves.csv") -> list[dict[str, str]]:
-    """What was written down, without the time it took."""
-    with (directory / name).open(newline="") as file:
-        return [{key: value for key, value in row.items() if key != "seconds"} for row in csv.DictReader(file)]
-
-
-def adapter_of(directory: Path) -> dict[str, Tensor]:
-    return {
-        name: tensor for file in read_card(directory)["files"] for name, tensor in load_file(directory / file).items()
-    }
-
-
-def assert_same_run(one: Path, other: Path) -> None:
-    ours, theirs = adapter_of(one), adapter_of(other)
-    assert ours.keys() == theirs.keys()
-    assert all(torch.equal(tensor, theirs[name]) for name, tensor in ours.items())
-    for name in ("curves.csv", "kinds.csv"):
-        assert curves(one, name) == curves(other, name)
-
-
 def test_the_losses_fall_and_the_router_finds_more(settings: Settings) -> None:
     rates = {"learning_rate": [0.005] * 2, "router_learning_rate": [0.01] * 2}
-    one = stage(steps=40, bank_tokens=400, questions=10, answer=0.0, **rates)
+    one = stage(steps=40, bank=[[24, 64]], samples=[[10, 320]], tokens=3500, targets=200, answer=0.0, **rates)
     rows = curves(train(settings(one, log_every=1, save_every=100, rank=16)))
     assert len(rows) == 40
 
@@ -119,24 +38,6 @@ def test_the_losses_fall_and_the_router_finds_more(settings: Settings) -> None:
     assert mean("lm_loss", last) < 0.5 * mean("lm_loss", first)
     assert mean("aux_loss", last) < 0.85 * mean("aux_loss", first)
     assert mean("recall", last) > mean("recall", first) + 0.1
-
-
-def test_a_run_that_is_killed_again_and_again_ends_as_an_unbroken_one(settings: Settings, tmp_path: Path) -> None:
-    """Killed before its first save, between saves, as a stage ends, in the next stage, and just before the end."""
-    stages = (stage(steps=5), stage(name="second", steps=5, documents=[1, 2], forced=False))
-    whole = train(settings(*stages, out=tmp_path / "whole"))
-    for step in (2, 4, 5, 8, 10):
-        with pytest.raises(KilledError):
-            train(settings(*stages), killed_at(step))
-    assert_same_run(train(settings(*stages)), whole)
-
-
-def test_a_run_that_is_complete_is_not_run_again(settings: Settings, tmp_path: Path) -> None:
-    out = train(settings())
-    before, rows = adapter_of(out), curves(out)
-    train(settings(), killed_at(0))
-    assert curves(out) == rows
-    assert all(torch.equal(tensor, before[name]) for name, tensor in adapter_of(out).items())
 
 
 def test_every_step_is_in_the_curves(settings: Settings) -> None:
@@ -150,20 +51,128 @@ def test_every_step_is_in_the_curves(settings: Settings) -> None:
     ]
 
 
-@pytest.mark.parametrize(
-    ("key", "value"), [("seed", 2), ("rank", 8), ("clip", 0.5), ("stages", (stage(steps=7),)), ("aux_loss", "INFONCE")]
-)
-def test_a_run_of_other_settings_is_not_continued(settings: Settings, key: str, value: Any) -> None:
-    train(settings())
-    other = settings(*value) if key == "stages" else settings(**{key: value})
-    with pytest.raises(UserError, match=f"another {key}; continue with the same settings"):
-        train(other)
+def test_the_kinds_of_question_are_counted_without_the_rows_that_hold_none(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[str] = []
+    make = loop.batch_number
+
+    def spy(*arguments: Any) -> Batch:
+        batch = make(*arguments)
+        assert "" in batch.kinds
+        seen.extend(kind for kind in batch.kinds if kind)
+        return batch
+
+    monkeypatch.setattr(loop, "batch_number", spy)
+    out = train(settings(stage(steps=4, targets=60, samples=[[12, 320]])))
+    counted: Counter[str] = Counter()
+    for row in curves(out, "kinds.csv"):
+        counted[row["kind"]] += int(row["samples"])
+        assert (row["recall"] != "") == (row["naming"] == "1")
+    assert counted == Counter(seen)
 
 
-def test_where_and_how_often_it_is_written_may_change(settings: Settings) -> None:
-    with pytest.raises(KilledError):
-        train(settings(), killed_at(4))
-    train(settings(log_every=1, save_every=1))
+def of_batch(number: int, seed: int = 1, samples: int = 500, **other: Any) -> Attended:
+    one = Stage(name="s", steps=1, **other)
+    run = TrainingSettings(model="tiny", out=Path("out"), seed=seed, stages=(one,))
+    return curriculum(run, one, samples, number)
+
+
+def same(one: Attended, other: Attended) -> bool:
+    return torch.equal(one.documents, other.documents) and torch.equal(one.forced, other.forced)
+
+
+def test_what_a_sample_attends_depends_on_the_settings_and_the_batch_number_alone() -> None:
+    dials: dict[str, Any] = {"attended": {1: 1, 4: 1}, "forced": 0.5}
+    first = of_batch(3, **dials)
+    assert same(first, of_batch(3, **dials))
+    assert not same(first, of_batch(4, **dials))
+    assert not same(first, of_batch(3, seed=2, **dials))
+
+
+def test_samples_draw_how_many_documents_they_attend_and_whether_gold_is_forced() -> None:
+    dials = of_batch(0, samples=4000, attended={1: 6, 4: 2, 16: 2}, forced=0.25)
+    shares = {count: float((dials.documents == count).float().mean()) for count in (1, 4, 16)}
+    assert shares == pytest.approx({1: 0.6, 4: 0.2, 16: 0.2}, abs=0.05)
+    for count in shares:
+        assert dials.forced[dials.documents == count].float().mean() == pytest.approx(0.25, abs=0.06)
+    assert of_batch(0, forced=1.0).forced.all()
+    assert not of_batch(0, forced=0.0).forced.any()
+
+
+class Seen:
+    """What was given to every step."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.attended: list[Attended] = []
+        self.weights: list[tuple[float, float]] = []
+        self.rates: list[list[float]] = []
+        run, move = Step.__call__, torch.optim.AdamW.step
+
+        def step(one: Step, batch: Batch, attended: Attended, lm_weight: float, aux_weight: float) -> Outcome:
+            self.attended.append(attended)
+            self.weights.append((lm_weight, aux_weight))
+            return run(one, batch, attended, lm_weight, aux_weight)
+
+        def optimise(one: torch.optim.AdamW) -> Any:
+            self.rates.append([group["lr"] for group in one.param_groups])
+            return move(one)
+
+        monkeypatch.setattr(Step, "__call__", step)
+        monkeypatch.setattr(torch.optim.AdamW, "step", optimise)
+
+
+def test_curriculum_weights_and_learning_rates_follow_the_stage(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen = Seen(monkeypatch)
+    rates = {"learning_rate": [0.4, 0.0], "router_learning_rate": [0.1, 0.3]}
+    run = settings(stage(steps=4, **rates), stage(steps=2, attended={1: 1}, forced=0.0, lm_weight=0.5))
+    train(run)
+    numbers = [(run.stages[number >= 4], number) for number in range(6)]
+    assert all(
+        same(given, curriculum(run, one, 4, number))
+        for given, (one, number) in zip(seen.attended, numbers, strict=True)
+    )
+    assert [int(given.documents[0]) for given in seen.attended] == [2] * 4 + [1] * 2
+    assert seen.weights == [(1.0, 1.0)] * 4 + [(0.5, 1.0)] * 2
+    # The first of two steps of warming up has half the rate.
+    expected = [[0.2, 0.05], [0.3, 0.15], [0.2, 0.2], [0.1, 0.25]]
+    assert [pytest.approx(each) for each in expected] == seen.rates[:4]
+
+
+def test_every_step_has_a_batch_of_its_own(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    drawn, make = [], loop.batch_number
+
+    def spy(*arguments: Any) -> Batch:
+        drawn.append(arguments[-1])
+        return make(*arguments)
+
+    monkeypatch.setattr(loop, "batch_number", spy)
+    train(settings(stage(steps=2), stage(steps=3)))
+    assert drawn == [0, 1, 2, 3, 4]
+
+
+@pytest.mark.parametrize("wrong", [float("nan"), float("inf")])
+def test_a_gradient_that_is_not_finite_changes_nothing(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, wrong: float
+) -> None:
+    """In the first step, whose place a run of no rate takes."""
+    still = {"learning_rate": [0.0] * 2, "router_learning_rate": [0.0] * 2}
+    begun = adapter_of(train(settings(stage(steps=1, **still), out=tmp_path / "still")))
+    run = Step.__call__
+
+    def step(one: Step, *arguments: Any) -> Outcome:
+        outcome = run(one, *arguments)
+        one.gradient[3] = wrong
+        return outcome
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Step, "__call__", step)
+        ended: dict[str, Tensor] = adapter_of(train(settings(stage(steps=1))))
+    assert all(torch.equal(tensor, begun[name]) for name, tensor in ended.items())
+    moved = adapter_of(train(settings(stage(steps=1), out=tmp_path / "moved")))
+    assert not all(torch.equal(tensor, begun[name]) for name, tensor in moved.items())
 
 
 def test_training_starts_from_an_adapter(settings: Settings, tmp_path: Path) -> None:
@@ -182,44 +191,6 @@ def test_an_adapter_of_another_size_or_backbone_is_no_start(settings: Settings, 
         train(settings(start_from=first, model=str(other)))
     with pytest.raises(UserError, match="holds no adapter"):
         train(settings(start_from=tmp_path))
-
-
-@pytest.mark.parametrize("name", ["state-000.safetensors", "state.json"])
-@pytest.mark.parametrize("truncated", [True, False])
-def test_a_damaged_save_is_refused_by_name(settings: Settings, name: str, truncated: bool) -> None:
-    file = train(settings(stage(steps=1))) / STATE / name
-    if truncated:
-        file.write_bytes(file.read_bytes()[:-20])
-    else:
-        file.unlink()
-    with pytest.raises(UserError, match=f"{name} (is missing or truncated|cannot be read)"):
-        train(settings(stage(steps=1)))
-
-
-def test_a_save_that_was_cut_off_does_no_harm(settings: Settings, tmp_path: Path) -> None:
-    """Neither half of a new save, nor the moment between putting the old one away and the new one in its place."""
-    whole = train(settings(out=tmp_path / "whole"))
-    with pytest.raises(KilledError):
-        train(settings(), killed_at(4))
-    out = tmp_path / "out"
-    (out / f"{STATE}.partial").mkdir()
-    (out / f"{STATE}.partial" / "state-000.safetensors").write_bytes(b"half")
-    (out / STATE).rename(out / f"{STATE}.old")
-    assert_same_run(train(settings()), whole)
-    assert sorted(path.name for path in out.iterdir() if path.is_dir()) == [STATE]
-
-
-def test_a_save_of_several_files_is_read_back(
-    settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    whole = train(settings(out=tmp_path / "whole"))
-    monkeypatch.setattr(state, "shards", partial(shards, limit=20_000))
-    with pytest.raises(KilledError):
-        train(settings(), killed_at(4))
-    files = list((tmp_path / "out" / STATE).glob("*.safetensors"))
-    assert len(files) > 1
-    assert max(file.stat().st_size for file in files) < 30_000
-    assert_same_run(train(settings()), whole)
 
 
 def test_the_card_says_how_the_adapter_was_made(settings: Settings, tmp_path: Path) -> None:
@@ -262,27 +233,3 @@ def test_a_stage_is_done_by_its_steps_or_its_minutes() -> None:
     place = Place(stage_step=5, stage_seconds=30.0)
     assert place.share(Stage(name="s", steps=20)) == 0.25
     assert place.share(Stage(name="s", minutes=2)) == 0.25
-
-
-def test_learning_rates_and_documents_follow_the_stage(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
-    seen, ran = [], loop.run_batch
-
-    def spy(decoder: Any, batch: Any, head: Any, attended: Any) -> Any:
-        seen.append((attended.documents, attended.forced))
-        return ran(decoder, batch, head, attended)
-
-    monkeypatch.setattr(loop, "run_batch", spy)
-    train(settings(stage(steps=4, documents=[1, 2]), stage(steps=2, forced=False)), no_progress)
-    assert seen == [(1, True), (1, True), (2, True), (2, True), (2, False), (2, False)]
-
-
-def test_every_step_has_a_batch_of_its_own(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
-    drawn, make = [], loop.batch_number
-
-    def spy(run: TrainingSettings, part: Stage, tokenizer: Any, number: int) -> Any:
-        drawn.append(number)
-        return make(run, part, tokenizer, number)
-
-    monkeypatch.setattr(loop, "batch_number", spy)
-    train(settings(stage(steps=2), stage(steps=3)))
-    assert drawn == [0, 1, 2, 3, 4]

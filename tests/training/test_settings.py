@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import yaml
 from msa_bench.errors import UserError
 from msa_bench.training.batch import BatchPlan
 from msa_bench.training.loop import train
+from msa_bench.training.samples import Habits
 from msa_bench.training.settings import TrainingSettings, read_settings
 
 CONFIGS = Path(__file__).parents[2] / "configs"
@@ -32,9 +34,30 @@ def refusal(file: Path) -> str:
 
 
 def test_a_file_is_read_with_the_defaults_for_the_rest(tmp_path: Path) -> None:
-    settings = read_settings(written(tmp_path, {"rank": 8}, bank_tokens=777))
+    settings = read_settings(written(tmp_path, {"rank": 8}, tokens=777, retry=0.3))
     assert (settings.rank, settings.seed, settings.data) == (8, 1, None)
-    assert settings.stages[0].plan == BatchPlan(bank_tokens=777)
+    assert settings.stages[0].plan == BatchPlan(tokens=777, habits=Habits(retry=0.3))
+
+
+def test_everything_a_batch_is_made_by_can_be_said_of_a_stage(tmp_path: Path) -> None:
+    rows = {"bank": [[3, 40], [2, 90]], "samples": [[4, 50]]}
+    shares = {"prose": 0.5, "negatives": 0.25, "answer": 0.6, "retry": 0.7, "split": 0.8}
+    stage = read_settings(written(tmp_path, tokens=777, targets=66, digits=[3, 5], **rows, **shares)).stages[0]
+    assert stage.plan == BatchPlan(
+        bank=((3, 40), (2, 90)),
+        samples=((4, 50),),
+        tokens=777,
+        targets=66,
+        prose=0.5,
+        negatives=0.25,
+        digits=(3, 5),
+        habits=Habits(answer=0.6, retry=0.7, split=0.8),
+    )
+
+
+def test_a_curriculum_is_read_as_counts_and_how_often_each_is_drawn(tmp_path: Path) -> None:
+    stage = read_settings(written(tmp_path, attended={1: 3, 16: 0.5}, forced=0.8)).stages[0]
+    assert (stage.attended, stage.forced) == ({1: 3.0, 16: 0.5}, 0.8)
 
 
 def test_a_misspelt_key_is_named_with_the_nearest_even_where_it_is_also_missing(tmp_path: Path) -> None:
@@ -44,7 +67,7 @@ def test_a_misspelt_key_is_named_with_the_nearest_even_where_it_is_also_missing(
 
 
 def test_a_misspelt_key_of_a_stage_is_named_with_its_place_and_the_nearest(tmp_path: Path) -> None:
-    assert "stages.0.bank_token; did you mean bank_tokens?" in refusal(written(tmp_path, bank_token=1))
+    assert "stages.0.target; did you mean targets?" in refusal(written(tmp_path, target=1))
 
 
 def test_a_key_like_no_other_is_answered_with_all_there_are(tmp_path: Path) -> None:
@@ -63,10 +86,17 @@ def test_a_stage_is_bounded_by_either_steps_or_minutes(tmp_path: Path, stage: di
         ({"stages": []}, {}, "stages"),
         ({"rank": 0}, {}, "rank"),
         ({"out": None}, {}, "out: Field required"),
-        ({}, {"documents": []}, "stages.0.documents"),
-        ({}, {"documents": [0]}, "stages.0.documents.0"),
+        ({}, {"attended": {}}, "stages.0.attended"),
+        ({}, {"attended": {0: 1}}, "stages.0.attended.0"),
+        ({}, {"attended": {2: 0}}, "stages.0.attended.2"),
+        ({}, {"forced": 1.5}, "stages.0.forced"),
         ({}, {"answer": 1.5}, "stages.0.answer"),
-        ({}, {"longest_document": 12}, "stages.0.longest_document"),
+        ({}, {"tokens": 0}, "stages.0.tokens"),
+        ({}, {"digits": [9]}, "stages.0.digits.0"),
+        ({}, {"bank": []}, "stages.0.bank"),
+        ({}, {"bank": [[0, 64]]}, "stages.0.bank.0.0"),
+        ({}, {"bank": [[4, 128], [4, 64]]}, "stages.0.bank: give rows as [count, width], narrowest first"),
+        ({}, {"samples": [[4, 64], [2, 64]]}, "stages.0.samples: give rows as [count, width], narrowest first"),
     ],
 )
 def test_a_wrong_value_is_named(tmp_path: Path, top: dict[str, Any], stage: dict[str, Any], named: str) -> None:
@@ -124,16 +154,18 @@ def test_a_backbone_that_cannot_be_trained_is_refused(tmp_path: Path, raw: dict[
 
 
 @pytest.mark.parametrize("file", sorted(CONFIGS.glob("train-*.yaml")), ids=lambda file: file.stem)
-def test_the_training_files_of_the_repository_are_valid_and_need_no_data(file: Path) -> None:
+def test_the_training_files_of_the_repository_are_valid_and_name_no_place_of_their_own(file: Path) -> None:
     settings = read_settings(file)
     assert settings.data is None
-    assert not {"titles", "qa"}.intersection(*(stage.weights for stage in settings.stages))
     assert not settings.out.is_absolute()
 
 
-def test_the_default_backbone_learns_ids_from_one_document_and_is_free_at_the_end() -> None:
+def test_the_default_backbone_learns_ids_from_one_document_and_is_given_more_and_more_freedom() -> None:
     settings: TrainingSettings = read_settings(CONFIGS / "train-smollm2-135m.yaml")
     first, *_, last = settings.stages
-    assert (first.documents, first.forced) == ((1,), True)
-    assert (last.documents, last.forced) == ((16,), False)
+    assert first.forced == 1
+    assert max(first.attended, key=lambda count: first.attended[count]) == 1
+    assert max(last.attended, key=lambda count: last.attended[count]) == 16
+    assert all(earlier.forced >= later.forced for earlier, later in pairwise(settings.stages))
+    assert last.forced < 1
     assert sum(stage.minutes or 0 for stage in settings.stages) <= 30

@@ -12,7 +12,7 @@ from random import Random
 
 from msa_bench.relations import Fact, pick, question
 from msa_bench.training.episodes.documents import hide
-from msa_bench.training.episodes.episode import NOT_IN_MEMORY, Episode
+from msa_bench.training.episodes.episode import NOT_IN_MEMORY, Episode, one_round
 from msa_bench.training.episodes.world import WORLD
 
 _HOPS = (2, 2, 2, 3, 3, 4)
@@ -29,16 +29,24 @@ def two(rng: Random) -> Episode:
     return _chain(rng, 2, broken_share=0.0)
 
 
+def lone_fact(rng: Random, fact: Fact) -> Episode:
+    """The question for `fact`, which is told in a document of its own."""
+    return one_round("fact", question(rng, [fact]), [hide(rng, [fact.state(rng)])], [], fact.object.name)
+
+
 def _chain(rng: Random, hops: int, broken_share: float = _BROKEN_SHARE) -> Episode:
     path = WORLD.path(rng, hops)
     facts = WORLD.chain(rng, path)
     kind, answer = f"chain{hops}", facts[-1].object.name
-    negatives = [hide(rng, [each.state(rng)]) for each in _negatives(rng, facts)]
+    others = [lone_fact(rng, each) for each in _negatives(rng, facts)]
     asked = question(rng, facts)
     if rng.random() < broken_share:
         facts, kind, answer = facts[:-1], f"chain{hops}_absent", NOT_IN_MEMORY
     documents = [hide(rng, [each.state(rng)]) for each in facts]
-    return Episode(kind, asked, tuple((hop,) for hop in range(len(facts))), (*documents, *negatives), answer)
+    negatives = (one.documents[0] for one in others)
+    return Episode(
+        kind, asked, tuple((hop,) for hop in range(len(facts))), (*documents, *negatives), answer, tuple(others)
+    )
 
 
 def _negatives(rng: Random, facts: list[Fact]) -> list[Fact]:

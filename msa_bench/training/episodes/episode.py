@@ -15,8 +15,10 @@ class Episode:
     """One question over a few documents; the rest of the memory comes from other episodes.
 
     `documents` holds the gold documents first, then hard negatives. `rounds` gives for every retrieval round the
-    indices into `documents` to be named in it; `()` means that there is nothing to find. An answer with several values
-    lists them in the order of `documents`.
+    indices into `documents` to be named in it, in the order of the question where it has one: what is looked for next
+    is then always plain. `()` means that there is nothing to find. An answer with several values
+    lists them in the order of `documents`. `further` are questions about the other documents: a document costs more to
+    read than a question, so each is asked about where something can be asked.
     """
 
     kind: str
@@ -24,14 +26,22 @@ class Episode:
     rounds: tuple[tuple[int, ...], ...]
     documents: tuple[str, ...]
     answer: str
+    further: tuple[Episode, ...] = ()
 
 
 Generate = Callable[[Random], Episode]
 
 
-def one_round(kind: str, question: str, gold: Sequence[str], negatives: Sequence[str], answer: str) -> Episode:
+def one_round(
+    kind: str,
+    question: str,
+    gold: Sequence[str],
+    negatives: Sequence[str],
+    answer: str,
+    further: Sequence[Episode] = (),
+) -> Episode:
     """An episode whose gold documents are all named in the same round."""
-    return Episode(kind, question, (tuple(range(len(gold))),), (*gold, *negatives), answer)
+    return Episode(kind, question, (tuple(range(len(gold))),), (*gold, *negatives), answer, tuple(further))
 
 
 def listed(items: Sequence[str]) -> str:

@@ -18,14 +18,15 @@ _PROFILE_SHARE = 0.3
 def fact(rng: Random) -> Episode:
     """One fact; near it stand the same relation of other entities, a lookalike among them, and the same entity."""
     asked = WORLD.fact(rng, pick(rng, WORLD.relations))
-    negatives = [_same_relation(rng, asked) for _ in range(1 + int(rng.random() * 2))]
+    negatives = [WORLD.fact(rng, asked.relation) for _ in range(1 + int(rng.random() * 2))]
     negatives.append(_lookalike(rng, asked))
     other = WORLD.other_fact(rng, asked)
     if other is not None:
         negatives.append(other)
-    gold = _profile(rng, asked) if rng.random() < _PROFILE_SHARE else hide(rng, [asked.state(rng)])
-    return one_round("fact", question(rng, [asked]), [gold],
-                     [hide(rng, [each.state(rng)]) for each in negatives], asked.object.name)  # fmt: skip
+    gold = _profile(rng, asked, other) if rng.random() < _PROFILE_SHARE else hide(rng, [asked.state(rng)])
+    others = [chains.lone_fact(rng, each) for each in negatives]
+    return one_round("fact", question(rng, [asked]), [gold], [one.documents[0] for one in others],
+                     asked.object.name, others)  # fmt: skip
 
 
 def several_facts(rng: Random) -> Episode:
@@ -40,32 +41,32 @@ def several_facts(rng: Random) -> Episode:
             used.add(other.relation.name)
         else:
             asked.append(WORLD.fact(rng, first.relation))
-    things = [phrase(rng, [each]) for each in asked]
-    rng.shuffle(things)
+    order = rng.sample(range(len(asked)), len(asked))
+    things = [phrase(rng, [asked[place]]) for place in order]
     gold = [hide(rng, [each.state(rng)]) for each in asked]
-    negatives = [hide(rng, [_lookalike(rng, each).state(rng)]) for each in asked[:2]]
+    others = [chains.lone_fact(rng, _lookalike(rng, each)) for each in asked[:2]]
     answer = ", ".join(each.object.name for each in asked)
-    return one_round("facts", pick(rng, _SEVERAL).format(listed(things)), gold, negatives, answer)
+    documents = (*gold, *(one.documents[0] for one in others))
+    return Episode(
+        "facts", pick(rng, _SEVERAL).format(listed(things)), (tuple(order),), documents, answer, tuple(others)
+    )
 
 
 def absent(rng: Random) -> Episode:
     """A needle, a fact or a chain whose first gold document is missing while its hard negatives are there."""
     episode = pick(rng, _CAN_BE_ABSENT)(rng)
     gold = sum(map(len, episode.rounds))
-    return replace(episode, kind="absent", rounds=(), documents=episode.documents[gold:], answer=NOT_IN_MEMORY)
-
-
-def _same_relation(rng: Random, fact: Fact) -> Fact:
-    return WORLD.fact(rng, fact.relation)
+    documents = episode.documents[gold:]
+    return replace(episode, kind="absent", rounds=(), documents=documents, answer=NOT_IN_MEMORY)
 
 
 def _lookalike(rng: Random, fact: Fact) -> Fact:
     return WORLD.fact(rng, fact.relation, WORLD.lookalike(rng, fact.subject))
 
 
-def _profile(rng: Random, fact: Fact) -> str:
-    """A document with more than one fact about the subject."""
-    facts, names = [fact], {fact.relation.name}
+def _profile(rng: Random, fact: Fact, elsewhere: Fact | None) -> str:
+    """A document with more than one fact about the subject, none of which contradicts the one told `elsewhere`."""
+    facts, names = [fact], {each.relation.name for each in (fact, elsewhere) if each is not None}
     for _ in range(1 + int(rng.random() * 3)):
         other = WORLD.other_fact(rng, fact)
         if other is not None and other.relation.name not in names:

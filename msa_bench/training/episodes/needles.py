@@ -11,7 +11,7 @@ evaluation's. The others combine what the value is called, how it is stated and 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from random import Random
 
 from msa_bench.relations import pick
@@ -114,25 +114,23 @@ class _Style:
 
 
 def single(rng: Random) -> Episode:
-    """One key with one value; needles of unrelated keys are hard negatives."""
+    """One key with one value; needles of unrelated keys are hard negatives, and asked about too."""
     style = _Style.draw(rng)
-    wanted, found = key(rng), style.value(rng)
-    negatives = [_needle(rng, style, key(rng)) for _ in range(1 + int(rng.random() * 3))]
-    return one_round("niah_single", style.ask([wanted], False), [hide(rng, [style.state(wanted, found)])],
-                     negatives, found)  # fmt: skip
+    wanted = _lone(rng, style, "niah_single", key(rng))
+    return _among(wanted, [_lone(rng, style, "niah_single", key(rng)) for _ in range(1 + int(rng.random() * 3))])
 
 
 def multikey(rng: Random) -> Episode:
-    """One of several keys that look alike (half of each key is shared), each with its own value."""
-    style = _Style.draw(rng)
-    wanted, found = key(rng), style.value(rng)
-    negatives = [_needle(rng, style, lookalike(rng, wanted)) for _ in range(2 + int(rng.random() * 3))]
+    """One of several keys that look alike (half of each key is shared), each with its own value and asked about."""
+    style, wanted = _Style.draw(rng), key(rng)
+    first = _lone(rng, style, "niah_multikey", wanted)
+    others = [_lone(rng, style, "niah_multikey", lookalike(rng, wanted)) for _ in range(2 + int(rng.random() * 3))]
+    episode = _among(first, others)
     if not style.is_ruler and rng.random() < 0.3:
         other = pick(rng, [name for name in _NAMES["number"] if name != style.name])
         decoy = _Style("number", other, pick(rng, _STATEMENTS[2:]), style.one, style.all)
-        negatives.append(_needle(rng, decoy, wanted))
-    return one_round("niah_multikey", style.ask([wanted], False), [hide(rng, [style.state(wanted, found)])],
-                     negatives, found)  # fmt: skip
+        return replace(episode, documents=(*episode.documents, *_lone(rng, decoy, "", wanted).documents))
+    return episode
 
 
 def multivalue(rng: Random) -> Episode:
@@ -141,8 +139,10 @@ def multivalue(rng: Random) -> Episode:
     wanted = key(rng)
     values = [style.value(rng) for _ in range(_several(rng))]
     lines = [style.state(wanted, each) for each in values]
-    negatives = [_needle(rng, style, lookalike(rng, wanted)) for _ in range(int(rng.random() * 3))]
-    return one_round("niah_multivalue", style.ask([wanted], True), _spread(rng, lines), negatives, ", ".join(values))
+    others = [_lone(rng, style, "niah_single", lookalike(rng, wanted)) for _ in range(int(rng.random() * 3))]
+    gold = [hide(rng, [lines[place] for place in group]) for group in _groups(rng, len(lines))]
+    return one_round("niah_multivalue", style.ask([wanted], True), gold, _documents(others),
+                     ", ".join(values), others)  # fmt: skip
 
 
 def multiquery(rng: Random) -> Episode:
@@ -151,45 +151,61 @@ def multiquery(rng: Random) -> Episode:
     wanted = [key(rng) for _ in range(_several(rng))]
     values = [style.value(rng) for _ in wanted]
     lines = [style.state(each, found) for each, found in zip(wanted, values, strict=True)]
-    negatives = [_needle(rng, style, lookalike(rng, pick(rng, wanted))) for _ in range(int(rng.random() * 3))]
-    rng.shuffle(wanted)
-    return one_round("niah_multiquery", style.ask(wanted, True), _spread(rng, lines), negatives, ", ".join(values))
+    others = [_lone(rng, style, "niah_single", lookalike(rng, pick(rng, wanted))) for _ in range(int(rng.random() * 3))]
+    groups = _groups(rng, len(lines))
+    gold = [hide(rng, [lines[place] for place in group]) for group in groups]
+    asked = rng.sample(range(len(wanted)), len(wanted))
+    found = dict.fromkeys(next(at for at, group in enumerate(groups) if place in group) for place in asked)
+    return Episode("niah_multiquery", style.ask([wanted[place] for place in asked], True), (tuple(found),),
+                   (*gold, *_documents(others)), ", ".join(values), tuple(others))  # fmt: skip
 
 
 def needle_haystack(rng: Random) -> Episode:
-    """One key among documents that hold nothing but needles, half of the time with uuids for keys and values."""
+    """One key among documents that hold nothing but needles, half of the time with uuids for keys and values; one
+    needle of every document is asked about."""
     uuids = rng.random() < 0.5
     style = _Style.draw(rng, "uuid" if uuids else None)
     new_key = uuid if uuids else key
     fewest, most = _LINES_PER_DOCUMENT[style.value_kind]
-
-    def lines() -> list[str]:
-        count = fewest + int(rng.random() * (most - fewest + 1))
-        return [style.state(new_key(rng), style.value(rng)) for _ in range(count)]
-
-    wanted, found = new_key(rng), style.value(rng)
-    gold = lines()
-    gold[int(rng.random() * len(gold))] = style.state(wanted, found)
-    negatives = [lines() for _ in range(2 + int(rng.random() * 3))]
-    if rng.random() < 0.5:
-        negatives[0][0] = style.state(lookalike(rng, wanted), style.value(rng))
     gap = pick(rng, ("\n", " "))
-    return one_round("niah_needles", style.ask([wanted], False), [gap.join(gold)],
-                     [gap.join(each) for each in negatives], found)  # fmt: skip
+
+    def asked(wanted: str) -> Episode:
+        count = fewest + int(rng.random() * (most - fewest + 1))
+        lines = [style.state(new_key(rng), style.value(rng)) for _ in range(count)]
+        found = style.value(rng)
+        lines[int(rng.random() * count)] = style.state(wanted, found)
+        return one_round("niah_needles", style.ask([wanted], False), [gap.join(lines)], [], found)
+
+    wanted = new_key(rng)
+    others = [new_key(rng) for _ in range(2 + int(rng.random() * 3))]
+    if rng.random() < 0.5:
+        others[0] = lookalike(rng, wanted)
+    return _among(asked(wanted), [asked(other) for other in others])
 
 
-def _needle(rng: Random, style: _Style, key: str) -> str:
-    return hide(rng, [style.state(key, style.value(rng))])
+def _lone(rng: Random, style: _Style, kind: str, wanted: str) -> Episode:
+    """A needle alone in its document."""
+    found = style.value(rng)
+    return one_round(kind, style.ask([wanted], False), [hide(rng, [style.state(wanted, found)])], [], found)
+
+
+def _among(first: Episode, others: Sequence[Episode]) -> Episode:
+    """`first` with the documents of `others` as its negatives, and their questions."""
+    return replace(first, documents=(*first.documents, *_documents(others)), further=tuple(others))
+
+
+def _documents(episodes: Sequence[Episode]) -> list[str]:
+    return [text for episode in episodes for text in episode.documents]
 
 
 def _several(rng: Random) -> int:
     return pick(rng, (2, 3, 4, 4))
 
 
-def _spread(rng: Random, lines: Sequence[str]) -> list[str]:
-    if len(lines) > 2 and rng.random() < 0.15:
-        shared = int(rng.random() * (len(lines) - 1))
-        groups = [[line] for line in lines[:shared]] + [list(lines[shared : shared + 2])]
-        groups += [[line] for line in lines[shared + 2 :]]
-        return [hide(rng, group) for group in groups]
-    return [hide(rng, [line]) for line in lines]
+def _groups(rng: Random, lines: int) -> list[list[int]]:
+    """Lines 0, 1, ... by the document they stand in: mostly one each, now and then two neighbours in one."""
+    alone = [[line] for line in range(lines)]
+    if lines > 2 and rng.random() < 0.15:
+        shared = int(rng.random() * (lines - 1))
+        return [*alone[:shared], [shared, shared + 1], *alone[shared + 2 :]]
+    return alone

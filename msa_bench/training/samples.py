@@ -1,0 +1,128 @@
+"""From an episode to samples: each is one step of its interleaved answer, as generation would arrive at it.
+
+A step names the documents of a round, or gives the answer after the last one. What the earlier rounds named and what
+their documents say stands before it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from random import Random
+
+from msa_bench.model.prompts import (
+    ANSWER_START,
+    ROUTES,
+    SILENT,
+    Prompt,
+    answer_turn,
+    appended_documents,
+    of_role,
+    question_prompt,
+)
+from msa_bench.model.tokenizer import TextTokenizer
+from msa_bench.training.episodes import Episode
+
+
+@dataclass(frozen=True, slots=True)
+class Habits:
+    """How episodes become samples: the probabilities that the answer is a sample (`answer`), that an earlier round
+    named a wrong document (`retry`) and that several gold documents were named in two rounds (`split`)."""
+
+    answer: float = 0.2
+    retry: float = 0.1
+    split: float = 0.25
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """One step: `tokens`, which of them route (`routes`) and which are to be learned (`learned`); `gold` are the
+    numbers of the documents it names, empty where it answers."""
+
+    kind: str
+    tokens: tuple[int, ...]
+    routes: tuple[bool, ...]
+    learned: tuple[bool, ...]
+    gold: tuple[int, ...]
+
+    @property
+    def naming(self) -> bool:
+        """Whether the step is a retrieval round."""
+        return bool(self.gold)
+
+
+def samples_of(
+    tokenizer: TextTokenizer,
+    episode: Episode,
+    numbers: Sequence[int],
+    elsewhere: Mapping[int, str],
+    habits: Habits,
+    rng: Random,
+) -> Iterator[Sample]:
+    """Samples of an episode whose documents are called `numbers`: up to two of its retrieval steps, and sometimes its
+    answer. `elsewhere` holds other documents by number, of which a wrong one may be named."""
+    texts = dict(zip(numbers, episode.documents, strict=True))
+    rounds = [[numbers[index] for index in found] for found in episode.rounds if found]
+    if len(rounds) == 1 and len(rounds[0]) > 1 and rng.random() < habits.split:
+        shuffled = rng.sample(rounds[0], len(rounds[0]))
+        cut = rng.randrange(1, len(shuffled))
+        rounds = [[each for each in rounds[0] if each in part] for part in (shuffled[:cut], shuffled[cut:])]
+    steps = rng.sample(range(len(rounds)), min(len(rounds), 2))
+    if not rounds or rng.random() < habits.answer:
+        steps.append(len(rounds))
+    gold = {number for found in rounds for number in found}
+    for step in steps:
+        earlier = [list(found) for found in rounds[:step]]
+        if rng.random() < habits.retry:
+            wrong = _wrong(texts, elsewhere, gold, rng)
+            if earlier and rng.random() < 0.5:
+                earlier[-1] = [*earlier[-1], *wrong]
+            elif wrong:
+                earlier.insert(rng.randint(0, len(earlier)), list(wrong))
+        shown = [[(number, texts.get(number) or elsewhere[number]) for number in sorted(found)] for found in earlier]
+        yield _sample(tokenizer, episode, shown, rounds[step] if step < len(rounds) else [])
+
+
+def _sample(
+    tokenizer: TextTokenizer, episode: Episode, earlier: list[list[tuple[int, str]]], gold: list[int]
+) -> Sample:
+    """The step that names `gold`, or answers where there is none, after the rounds `earlier`."""
+    prompt = question_prompt(tokenizer, episode.question, first_round=not earlier)
+    for place, shown in enumerate(earlier):
+        named = [*_named(tokenizer, [number for number, _ in shown]), tokenizer.control.references_end]
+        text = appended_documents(tokenizer, shown)
+        last = place == len(earlier) - 1
+        prompt += of_role(named, SILENT) + (text if last else text.silenced())
+    written, learned = _target(tokenizer, episode, gold)
+    whole: Prompt = prompt + of_role(written, SILENT)
+    return Sample(
+        episode.kind,
+        tuple(whole.tokens),
+        tuple(role == ROUTES for role in whole.roles),
+        (False,) * len(prompt.tokens) + learned,
+        tuple(gold),
+    )
+
+
+def _target(tokenizer: TextTokenizer, episode: Episode, gold: list[int]) -> tuple[list[int], tuple[bool, ...]]:
+    """What the model writes in a step, and which of it is learned (the inserted answer turn is not the model's)."""
+    control = tokenizer.control
+    if gold:
+        named = [*_named(tokenizer, gold), control.references_end]
+        return named, (True,) * len(named)
+    inserted = answer_turn(tokenizer, episode.question)
+    answer = [*tokenizer.encode(ANSWER_START + episode.answer), control.turn_end]
+    ended = (True,) * len(control.end_of_retrieve)
+    return [*control.end_of_retrieve, *inserted, *answer], (*ended, *(False,) * len(inserted), *(True,) * len(answer))
+
+
+def _named(tokenizer: TextTokenizer, numbers: Sequence[int]) -> list[int]:
+    return [token for number in numbers for token in tokenizer.encode(f"[{number}]")]
+
+
+def _wrong(texts: Mapping[int, str], elsewhere: Mapping[int, str], gold: set[int], rng: Random) -> list[int]:
+    """A document that does not help: one of the episode's own negatives, or any other; none if all help."""
+    near = [number for number in texts if number not in gold]
+    # Gold documents of this episode may be another's too.
+    far = [] if near else [number for number in elsewhere if number not in gold]
+    return rng.sample(near or far, 1) if near or far else []

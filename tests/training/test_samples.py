@@ -1,0 +1,132 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from itertools import groupby
+
+import pytest
+import tiny
+from toy_batches import Read, absent, batch_of, chain, made, several, with_habits
+
+from msa_bench.generation.interleave import Decision, Interleave, named_documents
+from msa_bench.model.prompts import ROUTES, answer_turn
+
+
+def test_the_gold_documents_of_a_step_are_those_it_names() -> None:
+    for seed in range(4):
+        batch = Read(made(seed, with_habits(retry=0.5)))
+        for row in (one for one in batch.rows if one.naming):
+            target = row.text([row.tokens[place] for place in row.learned])
+            assert [batch.numbers[place] for place in row.gold] == named_documents(target)
+            gold = {row.episode.documents[index] for found in row.episode.rounds for index in found}
+            assert {batch.texts[place] for place in row.gold} <= gold
+            if row.kind == "chain":
+                assert len(row.gold) == 1
+
+
+def test_a_later_round_stands_after_the_text_of_the_earlier_one() -> None:
+    batch = Read(made())
+    steps = {
+        (row.number, batch.texts[row.gold[0]]): row.text(row.prompt)
+        for row in batch.rows
+        if row.kind == "chain" and row.naming
+    }
+    assert steps
+    for number in {number for number, _ in steps}:
+        first, second, *_ = chain(number).documents
+        called = batch.number(first)
+        named = f"[{called}]<|object_ref_end|>[{called}]. {first}\n"
+        assert named not in steps[number, first]
+        assert steps[number, second].endswith(named + "<|object_ref_end|>")
+
+
+def test_a_retrieval_step_learns_the_ids_and_their_end_and_nothing_else() -> None:
+    naming = [row for row in Read(made()).rows if row.naming]
+    assert {len(row.gold) for row in naming} >= {1, 3}
+    for row in naming:
+        learned = [row.tokens[place] for place in row.learned]
+        assert row.learned == list(range(row.learned[0], len(row.tokens))), "without a gap, to the end"
+        assert learned[-1] == tiny.tokenizer().control.references_end
+        assert row.text(learned[:-1]).strip("[]").replace("][", "").isdigit()
+
+
+def test_an_answer_step_learns_the_end_of_retrieval_and_the_answer_but_not_the_turn_put_in_between() -> None:
+    control = tiny.tokenizer().control
+    answers = [row for row in Read(made()).rows if not row.naming]
+    assert {row.kind for row in answers} == {"chain", "several", "absent"}
+    for row in answers:
+        inserted = answer_turn(tiny.tokenizer(), row.episode.question)
+        ended = len(row.prompt) + len(control.end_of_retrieve)
+        assert row.tokens[len(row.prompt) : ended] == list(control.end_of_retrieve)
+        assert row.tokens[ended : ended + len(inserted)] == inserted
+        untold = set(range(len(row.prompt), len(row.tokens))) - set(row.learned)
+        assert untold == set(range(ended, ended + len(inserted)))
+        assert row.text(row.tokens[ended + len(inserted) :]).endswith(f": {row.episode.answer}<|im_end|>")
+
+
+@pytest.mark.parametrize("retry", [0.0, 1.0])
+def test_a_prompt_is_what_generation_arrives_at(retry: float) -> None:
+    """Text and routing tokens, round by round, when the model names what the sample says it named."""
+    batch = Read(made(1, with_habits(retry=retry, split=1.0)))
+    text_of = {batch.numbers[row]: text for row, text in batch.texts.items()}.get
+    machine, rounds = Interleave(tiny.tokenizer()), set()
+    for row in batch.rows:
+        state = machine.start(row.episode.question)
+        while len(state.prompt.tokens) < len(row.prompt):
+            state, decision = machine.advance(state, row.prompt[len(state.prompt.tokens) + len(state.fresh)], text_of)
+            assert decision in (Decision.GO_ON, Decision.NEXT_ROUND)
+        assert list(state.prompt.tokens) == row.prompt
+        wanted = [role == ROUTES for role in state.prompt.roles]
+        assert row.routes == wanted + [False] * (len(row.tokens) - len(wanted)), "what the model writes does not route"
+        rounds.add(state.rounds)
+    assert rounds == ({1, 2, 3} if retry else {0, 1, 2})
+
+
+def test_a_wrong_document_named_earlier_is_none_of_the_gold_ones() -> None:
+    batch = Read(made(2, with_habits(retry=1.0)))
+    texts = {batch.numbers[row]: text for row, text in batch.texts.items()}
+    for row in batch.rows:
+        gold = {row.episode.documents[index] for found in row.episode.rounds for index in found}
+        shown = named_documents(row.text(row.prompt).split("assistant")[-1])
+        assert any(texts[number] not in gold for number in shown)
+
+
+def test_where_only_the_answer_is_known_no_wrong_document_is_named() -> None:
+    alone = Read(batch_of([several(1)], replace(with_habits(retry=1.0, split=0.0), negatives=0.0)))
+    assert [(row.kind, row.naming) for row in alone.rows] == [("several", True), ("several", False)]
+    assert [len(named_documents(row.text(row.prompt))) for row in alone.rows] == [0, 3]
+
+
+@pytest.mark.parametrize("split", [0.0, 1.0])
+def test_documents_that_answer_together_are_named_in_two_rounds_as_often_as_habits_say(split: float) -> None:
+    batch = Read(made(plan=with_habits(split=split), kinds=(several,)))
+    named: dict[int, list[int]] = {}
+    for row in (one for one in batch.rows if one.naming):
+        named.setdefault(row.number, []).extend(row.gold)
+        assert len(row.gold) in ((1, 2) if split else (3,))
+    assert named
+    for number, rows in named.items():
+        assert {batch.texts[place] for place in rows} == set(several(number).documents[:3])
+
+
+def test_an_answer_is_asked_for_as_often_as_habits_say_and_always_where_there_is_nothing_to_name() -> None:
+    none, every = (Read(made(plan=with_habits(answer=share))) for share in (0.0, 1.0))
+    assert {row.kind for row in none.rows if not row.naming} == {absent(0).kind}
+    asked = groupby(sorted((row.number, row.naming) for row in every.rows), key=lambda pair: pair[0])
+    assert all(sum(not naming for _, naming in rows) == 1 for _, rows in asked)
+
+
+def test_of_an_episode_of_many_rounds_two_are_learned() -> None:
+    long = replace(chain(1), rounds=((0,), (1,), (2,), (3,)))
+    naming = [row for row in Read(batch_of([long])).rows if row.naming]
+    assert len({row.gold[0] for row in naming}) == len(naming) == 2
+
+
+def test_a_wrong_document_may_be_one_that_another_episode_asks_for() -> None:
+    """Where an episode has no negatives of its own."""
+    plan = replace(with_habits(retry=1.0), negatives=0.0)
+    batch = Read(batch_of([absent(1), *(replace(chain(number), documents=chain(number).documents[:2])
+                                        for number in (2, 3))], plan))  # fmt: skip
+    texts = {batch.numbers[row]: text for row, text in batch.texts.items()}
+    last = [row for row in batch.rows if row.number == 3]
+    shown = {texts[number] for row in last for number in named_documents(row.text(row.prompt))}
+    assert shown & {text for text in texts.values() if "3" not in text}
