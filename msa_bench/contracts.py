@@ -168,7 +168,10 @@ def no_progress(step: str, done: int, total: int | None, unit: str) -> None:
 
 @dataclass(frozen=True, slots=True)
 class SystemRequest:
-    """What a user asks of a system: the model by name, directory or hub id, where it runs, and what to switch off."""
+    """What a user asks of a system: the model by name, directory or hub id, where it runs, and what to switch off.
+
+    `workers` are the processes that may make text beside this one, None for as many as help; no answer depends on it.
+    """
 
     model: str
     device: str = "auto"
@@ -176,6 +179,7 @@ class SystemRequest:
     seed: int = 42
     max_answer_tokens: int = 128
     batch_size: int = 8
+    workers: int | None = None
     ablations: Mapping[str, str] = field(default_factory=dict)
 
 

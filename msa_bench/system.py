@@ -71,7 +71,7 @@ class MSASystem:
         """Encode `corpus` into a memory bank."""
         began = time.perf_counter()
         self._bank = None
-        self._bank = encode_corpus(self.model, corpus, progress, self.global_rope)
+        self._bank = encode_corpus(self.model, corpus, progress, self.global_rope, self.request.workers)
         self._corpus = corpus
         seconds = time.perf_counter() - began
         return IndexReport(self._bank.documents, self._bank.tokens, seconds, self._bank.bytes, self._notes)

@@ -47,6 +47,13 @@ def run(
     ] = None,
     max_answer_tokens: Annotated[int | None, typer.Option(help="Most tokens in an answer.", show_default="128")] = None,
     batch_size: Annotated[int | None, typer.Option(help="Questions answered at a time.", show_default="8")] = None,
+    workers: Annotated[
+        int | None,
+        typer.Option(
+            help="Processes that make and tokenise text beside the model; 0 for none.",
+            show_default="all cores but two with a GPU and a long memory, else 0",
+        ),
+    ] = None,
     out: Annotated[
         Path | None,
         typer.Option(help="Run directory, continued if unfinished.", show_default="results/runs/TASK-LENGTH-HASH"),

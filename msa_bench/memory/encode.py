@@ -1,24 +1,33 @@
-"""Streaming a corpus through the document pass into a memory bank (paper section 3.4, the offline stage)."""
+"""Streaming a corpus through the document pass into a memory bank (paper section 3.4, the offline stage).
+
+Text is made and tokenised ahead of the model (`msa_bench.memory.reading`); here windows of documents are packed by
+length into batches, read, pooled and written. A GPU is handed its work without waiting for it, so that it is reading
+one batch while the next is packed.
+"""
 
 from __future__ import annotations
 
-import itertools
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import psutil
 import torch
+from torch import Tensor
 
-from msa_bench.contracts import Corpus, Document, Progress, no_progress
+from msa_bench.contracts import Corpus, Progress, no_progress
 from msa_bench.errors import UserError
 from msa_bench.memory.bank import MemoryBank, bytes_per_chunk
 from msa_bench.memory.cores import each_on_a_core
+from msa_bench.memory.reading import Window, automatic_workers, tokenised, windows
 from msa_bench.model.backbone import Backbone
 from msa_bench.model.passes import chunk_counts, document_pass
-from msa_bench.model.prompts import wrap_documents
+from msa_bench.model.upload import upload
 
 WINDOW = 2048
-"""Documents tokenised and sorted by length at a time."""
+"""Documents sorted by length at a time."""
+
+WINDOW_TOKENS = 4 * 1024 * 1024
+"""Tokens of a window of long documents, about; it then holds fewer of them."""
 
 SAMPLED = 256
 """Documents read to estimate a corpus before it is encoded."""
@@ -60,7 +69,7 @@ def estimate(model: Backbone, corpus: Corpus) -> Estimate:
         raise UserError("The corpus holds no documents, so there is nothing to remember.")
     step = -(-count // SAMPLED)
     sample = [corpus[number] for number in range(0, count, step)]
-    lengths = torch.tensor([len(tokens) for tokens in _wrap(model, sample)])
+    lengths = torch.from_numpy(tokenised(model.tokenizer, sample).lengths)
     scale = count / len(sample)
     size = model.config.msa.chunk_tokens if model.config.msa else 1
     chunks = round(int(chunk_counts(lengths, size).sum()) * scale)
@@ -81,50 +90,75 @@ def check_memory(model: Backbone, expected: Estimate) -> None:
 
 
 def encode_corpus(
-    model: Backbone, corpus: Corpus, progress: Progress = no_progress, global_positions: bool = False
+    model: Backbone,
+    corpus: Corpus,
+    progress: Progress = no_progress,
+    global_positions: bool = False,
+    workers: int | None = None,
 ) -> MemoryBank:
     """Encode every document of `corpus` once; the bank numbers documents as the corpus does.
 
     With `global_positions` documents are numbered on from each other instead of each from 0 (the ablation of
-    document-wise RoPE). Memory is checked before the work begins.
+    document-wise RoPE). `workers` processes make the text, 0 for this one alone, None for as many as help; the bank
+    does not depend on it. Memory is checked before the work begins.
     """
     expected = estimate(model, corpus)
     check_memory(model, expected)
     bank = MemoryBank(model.config, model.device, model.dtype, chunks=expected.chunks * 21 // 20)
+    size = max(1, min(WINDOW, WINDOW_TOKENS * expected.documents // expected.tokens))
+    if workers is None:
+        workers = automatic_workers(model.device.type, len(corpus), size)
     read = 0
-    for window in _windows(corpus, WINDOW):
-        for tokens in encode_window(model, bank, _wrap(model, window), global_positions):
+    for window in windows(corpus, model.tokenizer, size, workers):
+        for tokens in encode_tokens(model, bank, window, global_positions):
             read += tokens
             progress("encode", read, expected.tokens, "tokens")
+    if model.device.type == "cuda":
+        torch.cuda.synchronize(model.device)
     return bank
 
 
 def encode_window(
     model: Backbone, bank: MemoryBank, documents: Sequence[Sequence[int]], global_positions: bool = False
 ) -> Iterator[int]:
-    """Add `documents`, each a sequence of at least one token, to `bank`, in batches of similar length; yields the
-    tokens of each batch once it is read."""
-    lengths = torch.tensor([len(tokens) for tokens in documents])
+    """`encode_tokens` of `documents`, each a sequence of at least one token."""
+    yield from encode_tokens(model, bank, Window.of(documents), global_positions)
+
+
+def encode_tokens(model: Backbone, bank: MemoryBank, window: Window, global_positions: bool = False) -> Iterator[int]:
+    """Add the documents of `window` to `bank`, in batches of similar length; yields the tokens of each batch once it is
+    read, on a GPU once it is handed over."""
+    tokens, lengths = torch.from_numpy(window.tokens), torch.from_numpy(window.lengths)
+    begins = lengths.cumsum(0) - lengths
     counts = chunk_counts(lengths, bank.msa.chunk_tokens)
-    starts = bank.tokens + lengths.cumsum(0) - lengths
-    first = bank.reserve(counts, int(lengths.sum()))
-    rows = first + counts.cumsum(0) - counts
+    starts = bank.tokens + begins
+    rows = bank.reserve(counts, int(lengths.sum())) + counts.cumsum(0) - counts
 
     @torch.inference_mode()
     def read(batch: list[int]) -> int:
-        width = int(lengths[batch].max())
-        padded = torch.tensor([[*documents[index], *[0] * (width - len(documents[index]))] for index in batch])
         pooled = document_pass(
             model.decoder,
-            padded.to(model.device),
+            upload(_padded(tokens, begins[batch], lengths[batch]), model.device),
             lengths[batch],
             starts=starts[batch] if global_positions else None,
         )
-        target = torch.cat([torch.arange(int(rows[index]), int(rows[index] + counts[index])) for index in batch])
-        bank.write(target.to(bank.device), pooled)
+        bank.write(upload(_spans(rows[batch], counts[batch]), bank.device), pooled)
         return int(lengths[batch].sum())
 
     yield from each_on_a_core(read, batches(lengths.tolist(), batch_tokens(model.device)), model.device)
+
+
+def _padded(tokens: Tensor, begins: Tensor, lengths: Tensor) -> Tensor:
+    """Documents that begin at `begins` of `tokens`, as int64 `[documents, width]` padded on the right."""
+    place = torch.arange(int(lengths.max()))
+    real = place < lengths[:, None]
+    return tokens[(begins[:, None] + place) * real].long() * real
+
+
+def _spans(first: Tensor, counts: Tensor) -> Tensor:
+    """The numbers from `first[i]` on, `counts[i]` of them, for one i after the other; counts are at least 1."""
+    skipped = counts.cumsum(0) - counts
+    return torch.arange(int(counts.sum())) + (first - skipped).repeat_interleave(counts)
 
 
 def available_bytes(device: torch.device) -> int:
@@ -132,16 +166,6 @@ def available_bytes(device: torch.device) -> int:
     if device.type == "cuda":
         return int(torch.cuda.mem_get_info(device)[0])
     return int(psutil.virtual_memory().available)
-
-
-def _wrap(model: Backbone, documents: Sequence[Document]) -> list[list[int]]:
-    return wrap_documents(model.tokenizer, [(document.id, document.text) for document in documents])
-
-
-def _windows(documents: Iterable[Document], size: int) -> Iterator[list[Document]]:
-    iterator = iter(documents)
-    while window := list(itertools.islice(iterator, size)):
-        yield window
 
 
 def _gigabytes(count: int) -> str:
