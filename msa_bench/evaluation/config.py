@@ -74,7 +74,7 @@ class RunConfig(BaseModel):
     out: Path | None = None
 
     def identity(self) -> dict[str, Any]:
-        """The settings that decide what is measured, as JSON values: not where it is written, nor by how many workers."""
+        """The settings that decide what is measured, as JSON values; neither where it is written nor the workers do."""
         return self.model_dump(mode="json", exclude={"out", "workers"})
 
     def sha256(self) -> str:
