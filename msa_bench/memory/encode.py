@@ -7,6 +7,7 @@ one batch while the next is packed.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -20,6 +21,7 @@ from msa_bench.memory.bank import MemoryBank, bytes_per_chunk
 from msa_bench.memory.cores import each_on_a_core
 from msa_bench.memory.reading import Window, automatic_workers, tokenised, windows
 from msa_bench.model.backbone import Backbone
+from msa_bench.model.compiled import compiled_layers
 from msa_bench.model.passes import chunk_counts, document_pass
 from msa_bench.model.upload import upload
 
@@ -28,6 +30,9 @@ WINDOW = 2048
 
 WINDOW_TOKENS = 4 * 1024 * 1024
 """Tokens of a window of long documents, about; it then holds fewer of them."""
+
+COMPILED_TOKENS = 8 * 1024 * 1024
+"""From so many tokens on, compiling the layers for a GPU takes less time than it saves."""
 
 SAMPLED = 256
 """Documents read to estimate a corpus before it is encoded."""
@@ -109,10 +114,11 @@ def encode_corpus(
     if workers is None:
         workers = automatic_workers(model.device.type, len(corpus), size)
     read = 0
-    for window in windows(corpus, model.tokenizer, size, workers):
-        for tokens in encode_tokens(model, bank, window, global_positions):
-            read += tokens
-            progress("encode", read, expected.tokens, "tokens")
+    with compiled_layers(model.decoder, worth_compiling(model.device, expected.tokens)):
+        for window in windows(corpus, model.tokenizer, size, workers):
+            for tokens in encode_tokens(model, bank, window, global_positions):
+                read += tokens
+                progress("encode", read, expected.tokens, "tokens")
     if model.device.type == "cuda":
         torch.cuda.synchronize(model.device)
     return bank
@@ -159,6 +165,14 @@ def _spans(first: Tensor, counts: Tensor) -> Tensor:
     """The numbers from `first[i]` on, `counts[i]` of them, for one i after the other; counts are at least 1."""
     skipped = counts.cumsum(0) - counts
     return torch.arange(int(counts.sum())) + (first - skipped).repeat_interleave(counts)
+
+
+def worth_compiling(device: torch.device, tokens: int) -> bool:
+    """Whether to compile the layers for reading `tokens`; the variable MSA_BENCH_COMPILE, 0 or 1, decides otherwise."""
+    chosen = os.environ.get("MSA_BENCH_COMPILE", "")
+    if chosen not in ("", "0", "1"):
+        raise UserError(f"MSA_BENCH_COMPILE is {chosen!r}; it is 0 or 1, or left out.")
+    return device.type == "cuda" and tokens >= COMPILED_TOKENS if chosen == "" else chosen == "1"
 
 
 def available_bytes(device: torch.device) -> int:
