@@ -54,6 +54,14 @@ def run(
             show_default="all cores but two with a GPU and a long memory, else 0",
         ),
     ] = None,
+    bank: Annotated[
+        Path | None,
+        typer.Option(help="Directory to save encoded memories in; one that is there is opened or gone on with."),
+    ] = None,
+    budget: Annotated[
+        str | None,
+        typer.Option(help="Most memory for a bank, such as gpu=40GB,host=64GB.", show_default="what is free"),
+    ] = None,
     out: Annotated[
         Path | None,
         typer.Option(help="Run directory, continued if unfinished.", show_default="results/runs/TASK-LENGTH-HASH"),

@@ -71,11 +71,13 @@ class RunConfig(BaseModel):
     workers: Annotated[int | None, Field(ge=0, le=256)] = None
     device: str = "auto"
     dtype: str = "auto"
+    bank: Path | None = None
+    budget: str | None = None
     out: Path | None = None
 
     def identity(self) -> dict[str, Any]:
-        """The settings that decide what is measured, as JSON values; neither where it is written nor the workers do."""
-        return self.model_dump(mode="json", exclude={"out", "workers"})
+        """The settings that decide what is measured, as JSON values; neither workers nor directories written do."""
+        return self.model_dump(mode="json", exclude={"out", "workers", "bank"})
 
     def sha256(self) -> str:
         """The hash of `identity()`; equal hashes mean the same run."""

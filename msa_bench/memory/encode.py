@@ -10,8 +10,8 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
-import psutil
 import torch
 from torch import Tensor
 
@@ -19,7 +19,10 @@ from msa_bench.contracts import Corpus, Progress, no_progress
 from msa_bench.errors import UserError
 from msa_bench.memory.bank import MemoryBank, bytes_per_chunk
 from msa_bench.memory.cores import each_on_a_core
+from msa_bench.memory.files import BankWriter, is_saved, load_bank
+from msa_bench.memory.plan import Budget, plan
 from msa_bench.memory.reading import Window, automatic_workers, tokenised, windows
+from msa_bench.memory.tier import ranges
 from msa_bench.model.backbone import Backbone
 from msa_bench.model.compiled import compiled_layers
 from msa_bench.model.passes import chunk_counts, document_pass
@@ -33,6 +36,9 @@ WINDOW_TOKENS = 4 * 1024 * 1024
 
 COMPILED_TOKENS = 8 * 1024 * 1024
 """From so many tokens on, compiling the layers for a GPU takes less time than it saves."""
+
+SAVED_WINDOWS = 8
+"""Windows after which an interrupted encoding can go on."""
 
 SAMPLED = 256
 """Documents read to estimate a corpus before it is encoded."""
@@ -79,19 +85,7 @@ def estimate(model: Backbone, corpus: Corpus) -> Estimate:
     size = model.config.msa.chunk_tokens if model.config.msa else 1
     chunks = round(int(chunk_counts(lengths, size).sum()) * scale)
     tokens = round(int(lengths.sum()) * scale)
-    return Estimate(count, tokens, chunks, chunks * bytes_per_chunk(model.config, model.dtype))
-
-
-def check_memory(model: Backbone, expected: Estimate) -> None:
-    """A `UserError` if the bank will not fit: what is needed, what there is, and the largest length that fits."""
-    available = available_bytes(model.device)
-    needed = round(expected.bytes * 1.1)
-    if needed > available:
-        fits = int(expected.tokens * available / needed)
-        raise UserError(
-            f"A memory of {expected.tokens:,} tokens needs {_gigabytes(needed)} on {model.device.type}, where "
-            f"{_gigabytes(available)} are free; about {fits:,} tokens would fit."
-        )
+    return Estimate(count, tokens, chunks, chunks * sum(bytes_per_chunk(model.config, model.dtype)))
 
 
 def encode_corpus(
@@ -100,28 +94,73 @@ def encode_corpus(
     progress: Progress = no_progress,
     global_positions: bool = False,
     workers: int | None = None,
+    budget: Budget | None = None,
+    directory: Path | None = None,
 ) -> MemoryBank:
     """Encode every document of `corpus` once; the bank numbers documents as the corpus does.
 
     With `global_positions` documents are numbered on from each other instead of each from 0 (the ablation of
     document-wise RoPE). `workers` processes make the text, 0 for this one alone, None for as many as help; the bank
-    does not depend on it. Memory is checked before the work begins.
+    does not depend on it. Where it goes is planned before the work begins, within `budget`. It is saved in `directory`,
+    if there is one, as it grows: an interrupted encoding is gone on with, a finished one only opened.
     """
     expected = estimate(model, corpus)
-    check_memory(model, expected)
-    bank = MemoryBank(model.config, model.device, model.dtype, chunks=expected.chunks * 21 // 20)
+    chosen, saved = budget or Budget(), directory is not None
+    place = plan(model.config, model.dtype, model.device, expected.tokens, expected.chunks, chosen, saved).placement
+    bank = MemoryBank(model.config, model.device, model.dtype, expected.chunks * 21 // 20, place)
+    if directory is None:
+        _encode(model, corpus, bank, expected, progress, global_positions, workers, None)
+        return bank
+    positions = {"positions": "global" if global_positions else "document"}
+    identity = bank.identity(model.sha256) | {"corpus": corpus.fingerprint} | positions
+    if is_saved(directory):
+        return load_bank(directory, model.config, model.device, identity, place)
+    writer = BankWriter(directory, bank, identity)
+    try:
+        _encode(model, corpus, bank, expected, progress, global_positions, workers, writer)
+        writer.finish()
+    finally:
+        writer.close()
+    return bank
+
+
+def _encode(
+    model: Backbone,
+    corpus: Corpus,
+    bank: MemoryBank,
+    expected: Estimate,
+    progress: Progress,
+    global_positions: bool,
+    workers: int | None,
+    writer: BankWriter | None,
+) -> None:
+    """Add to `bank` the documents of `corpus` it does not hold yet."""
     size = max(1, min(WINDOW, WINDOW_TOKENS * expected.documents // expected.tokens))
     if workers is None:
-        workers = automatic_workers(model.device.type, len(corpus), size)
-    read = 0
-    with compiled_layers(model.decoder, worth_compiling(model.device, expected.tokens)):
-        for window in windows(corpus, model.tokenizer, size, workers):
-            for tokens in encode_tokens(model, bank, window, global_positions):
-                read += tokens
-                progress("encode", read, expected.tokens, "tokens")
-    if model.device.type == "cuda":
-        torch.cuda.synchronize(model.device)
-    return bank
+        workers = automatic_workers(model.device.type, len(corpus) - bank.documents, size)
+    read = bank.tokens
+    try:
+        with compiled_layers(model.decoder, worth_compiling(model.device, expected.tokens)):
+            text = windows(corpus, model.tokenizer, size, workers, first=bank.documents)
+            for number, window in enumerate(text, start=1):
+                for tokens in encode_tokens(model, bank, window, global_positions):
+                    read += tokens
+                    progress("encode", read, expected.tokens, "tokens")
+                if writer is not None:
+                    writer.append()
+                    if number % SAVED_WINDOWS == 0:
+                        writer.save()
+        bank.finish()
+        if model.device.type == "cuda":
+            torch.cuda.synchronize(model.device)
+    except torch.OutOfMemoryError as error:
+        kept = "; what is done is kept, and the same command goes on from there" if writer is not None else ""
+        raise UserError(
+            f"{model.device} ran out of memory after {read:,} tokens; a smaller --length or --budget helps{kept}."
+        ) from error
+    finally:
+        if writer is not None:
+            writer.save()
 
 
 def encode_window(
@@ -148,7 +187,7 @@ def encode_tokens(model: Backbone, bank: MemoryBank, window: Window, global_posi
             lengths[batch],
             starts=starts[batch] if global_positions else None,
         )
-        bank.write(upload(_spans(rows[batch], counts[batch]), bank.device), pooled)
+        bank.write(ranges(rows[batch], counts[batch]), pooled)
         return int(lengths[batch].sum())
 
     yield from each_on_a_core(read, batches(lengths.tolist(), batch_tokens(model.device)), model.device)
@@ -161,26 +200,9 @@ def _padded(tokens: Tensor, begins: Tensor, lengths: Tensor) -> Tensor:
     return tokens[(begins[:, None] + place) * real].long() * real
 
 
-def _spans(first: Tensor, counts: Tensor) -> Tensor:
-    """The numbers from `first[i]` on, `counts[i]` of them, for one i after the other; counts are at least 1."""
-    skipped = counts.cumsum(0) - counts
-    return torch.arange(int(counts.sum())) + (first - skipped).repeat_interleave(counts)
-
-
 def worth_compiling(device: torch.device, tokens: int) -> bool:
     """Whether to compile the layers for reading `tokens`; the variable MSA_BENCH_COMPILE, 0 or 1, decides otherwise."""
     chosen = os.environ.get("MSA_BENCH_COMPILE", "")
     if chosen not in ("", "0", "1"):
         raise UserError(f"MSA_BENCH_COMPILE is {chosen!r}; it is 0 or 1, or left out.")
     return device.type == "cuda" and tokens >= COMPILED_TOKENS if chosen == "" else chosen == "1"
-
-
-def available_bytes(device: torch.device) -> int:
-    """Bytes free on `device`."""
-    if device.type == "cuda":
-        return int(torch.cuda.mem_get_info(device)[0])
-    return int(psutil.virtual_memory().available)
-
-
-def _gigabytes(count: int) -> str:
-    return f"{count / 1e9:.1f} GB"

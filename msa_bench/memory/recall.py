@@ -8,39 +8,58 @@ import torch
 from torch import Tensor
 
 from msa_bench.memory.bank import MemoryBank
-from msa_bench.memory.routing import document_scores, select
+from msa_bench.memory.routing import Routing, select
+from msa_bench.memory.topk import Best, best
 from msa_bench.model.decoder import DecoderLayer
 from msa_bench.model.passes import Context
+from msa_bench.model.upload import upload
+
+SHORTLIST = 4
+"""Documents scored again with exact keys, for each that is selected."""
 
 
 class BankRecall:
     """A `Recall` over a bank for one prefill.
 
-    `routes` is bool `[batch, tokens]`, left-padded like the prompts; `hidden` names, per row, the documents it must not
-    see. Afterwards `selections` holds the chosen ids per layer and row, best first, and `ranking` orders documents by
-    their score averaged over the router layers.
+    `routes` is bool `[batch, tokens]` on the CPU, left-padded like the prompts; `hidden` names, per row, the documents
+    it must not see. Afterwards `selections` holds the chosen ids per layer and row, best first, and `ranking` orders
+    documents by their score averaged over the router layers. Until one of them is asked for, nobody waits for a GPU.
     """
 
     def __init__(self, bank: MemoryBank, routes: Tensor, hidden: Sequence[Collection[int]], top_k: int) -> None:
-        self.bank, self.routes, self.top_k = bank, routes.to(bank.device), top_k
-        self.offsets = bank.offsets.to(bank.device)
-        self.hidden = [torch.tensor(sorted(ids), dtype=torch.int64, device=bank.device) for ids in hidden]
-        self.selections: dict[int, list[Tensor]] = {}
+        self.bank, self.routes, self.top_k = bank, routes, top_k
+        self.routing = Routing.of(routes, bank.spans, bank.msa)
+        rows = torch.tensor([row for row, ids in enumerate(hidden) for _ in ids], dtype=torch.int64)
+        columns = torch.tensor([number for ids in hidden for number in sorted(ids)], dtype=torch.int64)
+        self.hidden = upload(rows, bank.device), upload(columns, bank.device)
+        self.best: dict[int, Best] = {}
         self._sum: Tensor | None = None
 
     def __call__(self, layer: DecoderLayer, queries: Tensor) -> Context:
         scores = self.scores(layer.index, queries)
-        selection = select(scores, self.top_k)
-        self.selections[layer.index] = selection
+        self.best[layer.index] = best(scores, self.top_k)
+        if self.bank.placement.keeps_exact:
+            scores, self.best[layer.index] = self._rescored(layer.index, queries, scores)
         self._sum = scores if self._sum is None else self._sum + scores
-        return self.bank.fetch(layer.index, selection)
+        return self.bank.fetch(layer.index, self.best[layer.index].ids)
 
     def scores(self, layer: int, queries: Tensor) -> Tensor:
         """Scores `[batch, documents]` of one layer, minus infinity for hidden documents."""
-        scores = document_scores(queries, self.routes, self.bank.routing_keys(layer), self.offsets, self.bank.msa)
-        for row, ids in enumerate(self.hidden):
-            scores[row, ids] = float("-inf")
+        scores = self.routing.scores(queries, self.bank.stored_keys(layer))
+        scores[self.hidden] = float("-inf")
         return scores
+
+    def _rescored(self, layer: int, queries: Tensor, scores: Tensor) -> tuple[Tensor, Best]:
+        """`scores` made exact for a shortlist, and the best of that: 8 bits confuse near neighbours, not far ones."""
+        short = best(scores, SHORTLIST * self.top_k).ids
+        index, visible = self.bank.chunks_of(short)
+        exact = self.routing.rescored(queries, self.bank.exact_keys(layer, index), index.to(scores.device), visible)
+        return torch.where(exact > float("-inf"), exact, scores), best(exact, self.top_k)
+
+    @property
+    def selections(self) -> dict[int, list[Tensor]]:
+        """Per layer, the ids chosen for each row, best first."""
+        return {layer: found.rows() for layer, found in self.best.items()}
 
     def candidates(self, row: int) -> list[int]:
         """Every document some layer chose for `row`."""
