@@ -33,3 +33,27 @@ def encode(
 
     result = perf_encode(model, parse_length(tokens), device, dtype, repeats, seed)
     print(json.dumps(result) if as_json else render(result))
+
+
+@app.command()
+def routing(
+    shape: Annotated[
+        str, typer.Option(help="Model sizes: smollm2-135m, qwen3-0.6b, qwen3-4b or qwen3-8b.")
+    ] = "qwen3-4b",
+    length: Annotated[str, typer.Option(help="Tokens of the memory: 1M, 100M.", metavar="LENGTH")] = "1M",
+    keys: Annotated[str, typer.Option(help="Kinds of keys: bf16, fp8, int8, several with commas.")] = "bf16",
+    queries: Annotated[int, typer.Option(help="Queries routed at once.")] = 1,
+    query_tokens: Annotated[int, typer.Option(help="Routing tokens of each query.")] = 32,
+    repeats: Annotated[int, typer.Option(help="Timed runs of each side, after a warm-up.")] = 5,
+    seed: Annotated[int, typer.Option(help="Seed of keys and queries.")] = 42,
+    device: Annotated[str, typer.Option(help="cpu, cuda or cuda:N.")] = "auto",
+    dtype: Annotated[str, typer.Option(help="float32, bfloat16 or float16.")] = "auto",
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+) -> None:
+    """Routing one layer's query over every document, against the released engine's algorithm."""
+    from msa_bench.lengths import parse_length
+    from msa_bench.performance.routing import perf_routing, render_routing
+
+    kinds = [kind.strip() for kind in keys.split(",")]
+    result = perf_routing(shape, parse_length(length), kinds, queries, query_tokens, repeats, device, dtype, seed)
+    print(json.dumps(result) if as_json else render_routing(result))

@@ -98,7 +98,7 @@ class Routing:
     def rescored(self, queries: Tensor, keys: Tensor, index: Tensor, visible: Tensor) -> Tensor:
         """Scores `[batch, documents]` by the definition, minus infinity for all but the documents whose chunks `index`
         int64 `[batch, columns]` are, as far as `visible`; `keys` `[batch, columns, kv_heads, head_dim]` are theirs."""
-        scaled, routes = scaled_queries(queries, self.msa), upload(self.routes, queries.device)
+        scaled, routes = scaled_queries(queries.float(), self.msa), upload(self.routes, queries.device)
         rows = [
             per_head_scores(scaled[row : row + 1], routes[row : row + 1], RoutingKeys(keys[row]), self.msa)
             for row in range(len(keys))
