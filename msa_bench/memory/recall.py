@@ -36,12 +36,17 @@ class BankRecall:
         self._sum: Tensor | None = None
 
     def __call__(self, layer: DecoderLayer, queries: Tensor) -> Context:
-        scores = self.scores(layer.index, queries)
-        self.best[layer.index] = best(scores, self.top_k)
+        return self.bank.fetch(layer.index, self.route(layer.index, queries).ids)
+
+    def route(self, layer: int, queries: Tensor) -> Best:
+        """The documents of one layer for routing queries `[batch, heads, tokens, head_dim]`."""
+        scores = self.scores(layer, queries)
         if self.bank.placement.keeps_exact:
-            scores, self.best[layer.index] = self._rescored(layer.index, queries, scores)
+            scores, self.best[layer] = self._rescored(layer, queries, scores)
+        else:
+            self.best[layer] = best(scores, self.top_k)
         self._sum = scores if self._sum is None else self._sum + scores
-        return self.bank.fetch(layer.index, self.best[layer.index].ids)
+        return self.best[layer]
 
     def scores(self, layer: int, queries: Tensor) -> Tensor:
         """Scores `[batch, documents]` of one layer, minus infinity for hidden documents."""

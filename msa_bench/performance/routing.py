@@ -71,9 +71,9 @@ def perf_routing(
     config = sizes.config(layers=1)
     assert config.msa is not None
     msa = config.msa
-    counts = document_counts(length, torch.Generator().manual_seed(seed))
-    chunks, features = int(counts.sum()), sizes.kv_heads * sizes.head_dim
+    chunks, features = length // CHUNK_TOKENS, sizes.kv_heads * sizes.head_dim
     check_room(chunks * features * (kept.itemsize + len(keys)) + 2 * COPIED, where, f"Routing over {length:,} tokens")
+    counts = document_counts(length, torch.Generator().manual_seed(seed))
 
     exact = torch.empty(chunks, sizes.kv_heads, sizes.head_dim, device=where, dtype=kept)
     start = 0

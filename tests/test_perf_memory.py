@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -9,11 +10,13 @@ import torch
 from msa_bench.cli import main
 from msa_bench.errors import UserError
 from msa_bench.memory import reference
+from msa_bench.memory.plan import Budget
 from msa_bench.memory.routing import document_scores
 from msa_bench.model.config import MSAConfig
 from msa_bench.performance.released import released_scores
 from msa_bench.performance.routing import perf_routing, render_routing
 from msa_bench.performance.shapes import SHAPES, document_counts
+from msa_bench.performance.storage import perf_storage, render_storage
 
 
 @pytest.fixture(scope="module")
@@ -86,3 +89,21 @@ def test_the_command_prints_one_json_object(capsys: pytest.CaptureFixture[str]) 
         main(("perf", "routing", "--shape", "smollm2-135m", "--length", "16K", "--repeats", "1", "--json"))
     assert not stopped.value.code
     assert json.loads(capsys.readouterr().out)["ratio_vs_reference"] > 0
+
+
+@pytest.mark.parametrize("budget", [Budget(), Budget(host=2_000_000)])
+def test_storage_is_measured_in_every_tier_and_over_all_layers(tmp_path: Path, budget: Budget) -> None:
+    saved = None if budget.host else tmp_path
+    found = perf_storage("smollm2-135m", 20_000, budget, 3, 2, 5, 2, "cpu", "float32", directory=saved)
+    assert found["keys"] == ("int8" if budget.host else "exact")
+    each = 192 + 4 + 2 * 4 * 192 if budget.host else 3 * 4 * 192
+    assert found["device_bytes"] == (20_000 // 64) * 3 * each
+    names = [row["what"] for row in found["rows"]]
+    assert names == ["route", "route and fetch"] + ([] if budget.host else ["save", "open"])
+    assert len(render_storage(found).splitlines()) == 2 + len(names)
+    json.dumps(found)
+
+
+def test_a_memory_no_budget_holds_is_refused() -> None:
+    with pytest.raises(UserError, match="tokens would fit"):
+        perf_storage("qwen3-4b", 10**8, Budget(host=10**9), device="cpu")
