@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+import os
+import shutil
 import sys
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -96,6 +99,9 @@ def execute(config: RunConfig, as_json: bool = False) -> None:
 
     task = registry.make_task(config.task)
     factories = {name: registry.system_factory(name) for name in config.system}
+    if os.environ.get("RANK", "0") != "0":
+        follow(config, lambda own: run_systems(own, task, factories, token_counter(config.model)))
+        return
     errors, directory = Console(stderr=True), config.directory()
     with full_disk_explained(directory), ProgressDisplay(errors) as progress:
         summary: dict[str, Any] = run_systems(config, task, factories, token_counter(config.model), progress)
@@ -109,6 +115,17 @@ def execute(config: RunConfig, as_json: bool = False) -> None:
         print(json.dumps(summary, ensure_ascii=False))
     else:
         print(f"results: {directory}")
+
+
+def follow(config: RunConfig, work: Callable[[RunConfig], object]) -> None:
+    """Do the `work` of a run as one of several processes: in step with the first, which alone writes and prints.
+
+    What the run directory holds decides what is left to do, so this process goes by a copy of it."""
+    with TemporaryDirectory() as scratch:
+        copied = Path(scratch) / "run"
+        if config.directory().is_dir():
+            shutil.copytree(config.directory(), copied)
+        work(config.model_copy(update={"out": copied}))
 
 
 def token_counter(model: str) -> Callable[[str], int]:

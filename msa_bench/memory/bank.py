@@ -21,6 +21,7 @@ from msa_bench.memory.keys import KeyKind, RoutingKeys, stored_keys
 from msa_bench.memory.offload import Offload
 from msa_bench.memory.routing import Spans
 from msa_bench.memory.tier import Tier, ranges
+from msa_bench.memory.topk import Best, best
 from msa_bench.model.config import ModelConfig
 from msa_bench.model.passes import Context, Pooled
 from msa_bench.model.upload import upload
@@ -72,6 +73,12 @@ class MemoryBank:
         self._offsets = Tier(torch.zeros(1024, dtype=torch.int64), rows=1)
         self._offload = Offload()
         self.tokens = 0
+        self.first_document = 0
+
+    @property
+    def totals(self) -> tuple[int, int, int]:
+        """Documents, tokens and bytes of the whole bank, wherever its parts are."""
+        return self.documents, self.tokens, self.bytes
 
     @property
     def layers(self) -> tuple[int, ...]:
@@ -163,6 +170,10 @@ class MemoryBank:
         content = self._content[layer].used()
         return Pooled(content[:, 0], content[:, 1], self.routing_keys(layer))
 
+    def best(self, scores: Tensor, k: int) -> Best:
+        """The at most `k` best documents of each row of `scores` `[batch, documents]`."""
+        return best(scores, k)
+
     def fetch(self, layer: int, ids: Tensor) -> Context:
         """All chunks of the documents `ids` int64 `[batch, k]` (-1 for none), in ascending document order in each row.
 
@@ -185,13 +196,7 @@ class MemoryBank:
             chunk = starts[:, :, None] + torch.arange(self.spans.most, device=ids.device)
             visible = ((chunk < ends[:, :, None]) & (ids >= 0)[:, :, None]).flatten(1)
             return chunk.flatten(1) * visible, visible
-        rows = []
-        for row in ids.cpu():
-            chosen = row[row >= 0]
-            rows.append(ranges(self.offsets[chosen], self.offsets[chosen + 1] - self.offsets[chosen]))
-        index = torch.nn.utils.rnn.pad_sequence(rows, batch_first=True)
-        lengths = torch.tensor([len(row) for row in rows])
-        visible = torch.arange(index.shape[1]) < lengths[:, None]
+        index, visible = padded_chunks(self.offsets, ids)
         return upload(index, self.content_device), upload(visible, self.device)
 
     def identity(self, model_sha256: str) -> dict[str, Any]:
@@ -212,6 +217,15 @@ class MemoryBank:
     def _tiers(self) -> list[Tier]:
         groups = (self._keys, self._scales, self._content, self._exact)
         return [tier for group in groups for tier in group.values()]
+
+
+def padded_chunks(offsets: Tensor, ids: Tensor) -> tuple[Tensor, Tensor]:
+    """Chunks of the documents `ids` int64 `[batch, k]` (-1 for none) that begin at `offsets`, one document after the
+    other: their numbers and which of them count, `[batch, columns]`, on the CPU."""
+    chosen = [row[row >= 0] for row in ids.cpu()]
+    rows = [ranges(offsets[row], offsets[row + 1] - offsets[row]) for row in chosen]
+    index = torch.nn.utils.rnn.pad_sequence(rows, batch_first=True)
+    return index, torch.arange(index.shape[1]) < torch.tensor([len(row) for row in rows])[:, None]
 
 
 def gathered(storage: Tensor, index: Tensor, device: torch.device) -> Tensor:

@@ -20,6 +20,7 @@ from msa_bench.errors import UserError
 from msa_bench.memory.bank import MemoryBank, bytes_per_chunk
 from msa_bench.memory.cores import each_on_a_core
 from msa_bench.memory.files import BankWriter, is_saved, load_bank
+from msa_bench.memory.parallel import Group, part_of
 from msa_bench.memory.plan import Budget, plan
 from msa_bench.memory.reading import Window, automatic_workers, tokenised, windows
 from msa_bench.memory.tier import ranges
@@ -52,6 +53,13 @@ class Estimate:
     tokens: int
     chunks: int
     bytes: int
+
+    def of(self, documents: int) -> Estimate:
+        """The share of so many of the documents."""
+        tokens, chunks, bytes_ = (
+            round(whole * documents / self.documents) for whole in (self.tokens, self.chunks, self.bytes)
+        )
+        return Estimate(documents, tokens, chunks, bytes_)
 
 
 def batch_tokens(device: torch.device) -> int:
@@ -96,28 +104,38 @@ def encode_corpus(
     workers: int | None = None,
     budget: Budget | None = None,
     directory: Path | None = None,
+    group: Group | None = None,
 ) -> MemoryBank:
     """Encode every document of `corpus` once; the bank numbers documents as the corpus does.
 
     With `global_positions` documents are numbered on from each other instead of each from 0 (the ablation of
     document-wise RoPE). `workers` processes make the text, 0 for this one alone, None for as many as help; the bank
     does not depend on it. Where it goes is planned before the work begins, within `budget`. It is saved in `directory`,
-    if there is one, as it grows: an interrupted encoding is gone on with, a finished one only opened.
+    if there is one, as it grows: an interrupted encoding is gone on with, a finished one only opened. Of several
+    processes in a `group` each encodes, and saves, its own part.
     """
     expected = estimate(model, corpus)
+    group = group or Group()
+    if group.size > 1 and global_positions:
+        raise UserError("Global positions run through the whole memory, so one process must encode it.")
+    size = max(1, min(WINDOW, WINDOW_TOKENS * expected.documents // expected.tokens))
+    part = part_of(group, len(corpus), size)
+    expected = expected.of(len(part))
     chosen, saved = budget or Budget(), directory is not None
     place = plan(model.config, model.dtype, model.device, expected.tokens, expected.chunks, chosen, saved).placement
     bank = MemoryBank(model.config, model.device, model.dtype, expected.chunks * 21 // 20, place)
     if directory is None:
-        _encode(model, corpus, bank, expected, progress, global_positions, workers, None)
+        _encode(model, corpus, bank, expected, progress, global_positions, workers, part, size, None)
         return bank
+    if group.size > 1:
+        directory = directory / f"part-{group.rank}-of-{group.size}"
     positions = {"positions": "global" if global_positions else "document"}
     identity = bank.identity(model.sha256) | {"corpus": corpus.fingerprint} | positions
     if is_saved(directory):
         return load_bank(directory, model.config, model.device, identity, place)
     writer = BankWriter(directory, bank, identity)
     try:
-        _encode(model, corpus, bank, expected, progress, global_positions, workers, writer)
+        _encode(model, corpus, bank, expected, progress, global_positions, workers, part, size, writer)
         writer.finish()
     finally:
         writer.close()
@@ -132,16 +150,18 @@ def _encode(
     progress: Progress,
     global_positions: bool,
     workers: int | None,
+    part: range,
+    size: int,
     writer: BankWriter | None,
 ) -> None:
-    """Add to `bank` the documents of `corpus` it does not hold yet."""
-    size = max(1, min(WINDOW, WINDOW_TOKENS * expected.documents // expected.tokens))
+    """Add to `bank` the documents of the `part` of `corpus` it does not hold yet, `size` at a time."""
+    part = part[bank.documents :]
     if workers is None:
-        workers = automatic_workers(model.device.type, len(corpus) - bank.documents, size)
+        workers = automatic_workers(model.device.type, len(part), size)
     read = bank.tokens
     try:
         with compiled_layers(model.decoder, worth_compiling(model.device, expected.tokens)):
-            text = windows(corpus, model.tokenizer, size, workers, first=bank.documents)
+            text = windows(corpus, model.tokenizer, size, workers, part)
             for number, window in enumerate(text, start=1):
                 for tokens in encode_tokens(model, bank, window, global_positions):
                     read += tokens

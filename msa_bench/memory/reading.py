@@ -62,15 +62,15 @@ def automatic_workers(device_type: str, documents: int, window: int) -> int:
     return max(0, min(cores - 2, MOST_WORKERS))
 
 
-def windows(corpus: Corpus, tokenizer: TextTokenizer, size: int, workers: int, first: int = 0) -> Iterator[Window]:
-    """Windows of `size` documents of `corpus` from document `first` on, made by `workers` processes, 0 for this one.
+def windows(corpus: Corpus, tokenizer: TextTokenizer, size: int, workers: int, part: range) -> Iterator[Window]:
+    """Windows of `size` documents of the `part` of `corpus`, made by `workers` processes, 0 for this one.
 
     A corpus that cannot be sent to another process is read in this one. A `UserError` if a worker ends too early.
     """
     if workers and _can_be_sent(corpus):
-        yield from _from_workers(corpus, tokenizer, size, workers, first)
+        yield from _from_workers(corpus, tokenizer, size, workers, part)
     else:
-        documents = iter(corpus) if first == 0 else (corpus[number] for number in range(first, len(corpus)))
+        documents = iter(corpus) if part == range(len(corpus)) else map(corpus.__getitem__, part)
         while window := list(itertools.islice(documents, size)):
             yield tokenised(tokenizer, window)
 
@@ -80,13 +80,13 @@ def tokenised(tokenizer: TextTokenizer, documents: Iterable[Document]) -> Window
     return Window.of(wrap_documents(tokenizer, [(document.id, document.text) for document in documents]))
 
 
-def _from_workers(corpus: Corpus, tokenizer: TextTokenizer, size: int, workers: int, first: int) -> Iterator[Window]:
+def _from_workers(corpus: Corpus, tokenizer: TextTokenizer, size: int, workers: int, part: range) -> Iterator[Window]:
     # Spawned, not forked: a copy of a process that holds threads and a GPU may never get its locks back.
     pool = ProcessPoolExecutor(workers, get_context("spawn"), initializer=_begin, initargs=(corpus, tokenizer))
     ahead: deque[Future[Window]] = deque()
     try:
-        for start in range(first, len(corpus), size):
-            ahead.append(pool.submit(_make, start, min(start + size, len(corpus))))
+        for start in range(0, len(part), size):
+            ahead.append(pool.submit(_make, part[start : start + size]))
             if len(ahead) > AHEAD * workers:
                 yield ahead.popleft().result()
         while ahead:
@@ -127,6 +127,6 @@ def _end_with_parent() -> None:
         os._exit(1)
 
 
-def _make(start: int, end: int) -> Window:
+def _make(part: range) -> Window:
     corpus, tokenizer = _work
-    return tokenised(tokenizer, map(corpus.__getitem__, range(start, end)))
+    return tokenised(tokenizer, map(corpus.__getitem__, part))

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from msa_bench.memory.bank import MemoryBank
-from msa_bench.memory.routing import Routing, select
+from msa_bench.memory.routing import Routing
 from msa_bench.memory.topk import Best, best
 from msa_bench.model.decoder import DecoderLayer
 from msa_bench.model.passes import Context
@@ -29,8 +29,9 @@ class BankRecall:
     def __init__(self, bank: MemoryBank, routes: Tensor, hidden: Sequence[Collection[int]], top_k: int) -> None:
         self.bank, self.routes, self.top_k = bank, routes, top_k
         self.routing = Routing.of(routes, bank.spans, bank.msa)
-        rows = torch.tensor([row for row, ids in enumerate(hidden) for _ in ids], dtype=torch.int64)
-        columns = torch.tensor([number for ids in hidden for number in sorted(ids)], dtype=torch.int64)
+        held = range(bank.first_document, bank.first_document + bank.documents)
+        places = [(row, number - held.start) for row, ids in enumerate(hidden) for number in ids if number in held]
+        rows, columns = torch.tensor(places, dtype=torch.int64).view(-1, 2).unbind(1)
         self.hidden = upload(rows, bank.device), upload(columns, bank.device)
         self.best: dict[int, Best] = {}
         self._sum: Tensor | None = None
@@ -44,7 +45,7 @@ class BankRecall:
         if self.bank.placement.keeps_exact:
             scores, self.best[layer] = self._rescored(layer, queries, scores)
         else:
-            self.best[layer] = best(scores, self.top_k)
+            self.best[layer] = self.bank.best(scores, self.top_k)
         self._sum = scores if self._sum is None else self._sum + scores
         return self.best[layer]
 
@@ -59,7 +60,7 @@ class BankRecall:
         short = best(scores, SHORTLIST * self.top_k).ids
         index, visible = self.bank.chunks_of(short)
         exact = self.routing.rescored(queries, self.bank.exact_keys(layer, index), index.to(scores.device), visible)
-        return torch.where(exact > float("-inf"), exact, scores), best(exact, self.top_k)
+        return torch.where(exact > float("-inf"), exact, scores), self.bank.best(exact, self.top_k)
 
     @property
     def selections(self) -> dict[int, list[Tensor]]:
@@ -73,7 +74,7 @@ class BankRecall:
 
     def ranking(self, row: int, k: int = 100) -> list[int]:
         """The at most `k` documents with the highest mean score over layers, best first."""
-        return select(self._sum[row : row + 1], k)[0].tolist() if self._sum is not None else []
+        return self.bank.best(self._sum[row : row + 1], k).rows()[0].tolist() if self._sum is not None else []
 
 
 def routing_mask(roles: Sequence[Sequence[int]], routes: int) -> Tensor:

@@ -12,6 +12,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+NONE = -0x7F800001 << 32
+"""No document: packed at minus infinity."""
+
 _LOW = 0xFFFFFFFF
 _NOTHING = float("-inf")
 

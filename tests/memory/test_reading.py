@@ -27,8 +27,8 @@ def listed(found: list[Window]) -> list[tuple[list[int], list[int]]]:
 
 @pytest.mark.parametrize("first", [0, 37])
 def test_workers_make_the_windows_this_process_would_make(first: int) -> None:
-    alone = list(windows(LONG, tiny.tokenizer(), 7, 0, first))
-    assert listed(list(windows(LONG, tiny.tokenizer(), 7, 2, first))) == listed(alone)
+    alone = list(windows(LONG, tiny.tokenizer(), 7, 0, range(first, 100)))
+    assert listed(list(windows(LONG, tiny.tokenizer(), 7, 2, range(first, 100)))) == listed(alone)
     assert sum(len(window.lengths) for window in alone) == 100 - first
 
 
@@ -47,29 +47,29 @@ def test_a_corpus_that_cannot_be_sent_is_read_here(monkeypatch: pytest.MonkeyPat
         def __getitem__(self, document_id: int, /) -> Document:
             return Document(document_id, f"made in {os.getpid()}")
 
-    assert listed(list(windows(Local(("",) * 9), tiny.tokenizer(), 4, 2))) == listed(
-        list(windows(Local(("",) * 9), tiny.tokenizer(), 4, 0))
+    assert listed(list(windows(Local(("",) * 9), tiny.tokenizer(), 4, 2, range(9)))) == listed(
+        list(windows(Local(("",) * 9), tiny.tokenizer(), 4, 0, range(9)))
     )
     monkeypatch.setattr(reading, "SENT_BYTES", 10)
     monkeypatch.setattr(reading, "ProcessPoolExecutor", lambda *_, **__: pytest.fail("a worker was started"))
-    list(windows(LONG, tiny.tokenizer(), 50, 2))
+    list(windows(LONG, tiny.tokenizer(), 50, 2, range(100)))
 
 
 def test_a_worker_that_dies_is_an_error_not_a_wait() -> None:
     with pytest.raises(UserError, match="ended before its work was done"):
-        list(windows(CrashingCorpus(("fine",) * 50, crash="exit"), tiny.tokenizer(), 5, 2))
+        list(windows(CrashingCorpus(("fine",) * 50, crash="exit"), tiny.tokenizer(), 5, 2, range(50)))
 
 
 def test_what_a_document_raises_is_raised_here() -> None:
     with pytest.raises(UserError, match="document 25 is broken"):
-        list(windows(CrashingCorpus(("fine",) * 50, crash="raise"), tiny.tokenizer(), 5, 2))
+        list(windows(CrashingCorpus(("fine",) * 50, crash="raise"), tiny.tokenizer(), 5, 2, range(50)))
 
 
 def test_workers_do_not_outlive_a_main_process_that_is_killed() -> None:
     script = (
         "import tiny, toys, time; from msa_bench.memory.reading import windows\n"
         "if __name__ == '__main__':\n"
-        "    made = windows(toys.ToyCorpus(('text',) * 1000), tiny.tokenizer(), 1, 2)\n"
+        "    made = windows(toys.ToyCorpus(('text',) * 1000), tiny.tokenizer(), 1, 2, range(1000))\n"
         "    next(made); print('begun', flush=True); time.sleep(600)\n"
     )
     environment = os.environ | {"PYTHONPATH": os.pathsep.join([str(Path(tiny.__file__).parent), *sys.path])}
