@@ -19,6 +19,9 @@ def perf() -> None:
 @app.command()
 def encode(
     model: Annotated[str, typer.Option(help="Model name, directory or Hugging Face id.")] = "smollm2-135m",
+    shape: Annotated[
+        str | None, typer.Option(help="Sizes with random weights instead of a model, as for perf routing.")
+    ] = None,
     tokens: Annotated[
         str, typer.Option(help="Tokens of documents: 16K, 1M or a whole number.", metavar="LENGTH")
     ] = "16K",
@@ -32,7 +35,7 @@ def encode(
     from msa_bench.lengths import parse_length
     from msa_bench.performance.encode import perf_encode, render
 
-    result = perf_encode(model, parse_length(tokens), device, dtype, repeats, seed)
+    result = perf_encode(model, parse_length(tokens), device, dtype, repeats, seed, shape)
     print(json.dumps(result) if as_json else render(result))
 
 

@@ -5,14 +5,20 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
 
 import torch
 import torch.nn.functional as F
+from tokenizers import Tokenizer, models
 from torch import Tensor
 
 from msa_bench.errors import UserError, unknown
 from msa_bench.memory.plan import available_bytes
+from msa_bench.model.backbone import Backbone, resolve_device, resolve_dtype
 from msa_bench.model.config import ModelConfig, MSAConfig, latter_half
+from msa_bench.model.decoder import Decoder
+from msa_bench.model.tokenizer import TextTokenizer
 
 RANDOM = "keys and queries are random: no weights are used"
 CHUNK_TOKENS = 64
@@ -21,38 +27,63 @@ AT_ONCE = 65_536
 
 @dataclass(frozen=True, slots=True)
 class Shape:
-    """What a memory bank depends on of a model; the latter half of its `layers` route."""
+    """Sizes of a model; the latter half of its `layers` route. `family` is Hugging Face's `model_type`."""
 
+    family: str
     layers: int
     heads: int
     kv_heads: int
     head_dim: int
+    hidden_size: int
+    intermediate_size: int
+    vocab_size: int
+
+    @property
+    def hugging_face(self) -> dict[str, Any]:
+        """The sizes as a `config.json` has them."""
+        return {
+            "model_type": self.family,
+            "vocab_size": self.vocab_size,
+            "hidden_size": self.hidden_size,
+            "intermediate_size": self.intermediate_size,
+            "num_hidden_layers": self.layers,
+            "num_attention_heads": self.heads,
+            "num_key_value_heads": self.kv_heads,
+            "head_dim": self.head_dim,
+            "tie_word_embeddings": True,
+        }
 
     def config(self, layers: int | None = None) -> ModelConfig:
-        """A configuration with the memory's sizes and no others, of the first `layers` router layers or of all."""
+        """The configuration, with the first `layers` of its router layers or all of them."""
         routed = latter_half(self.layers)
         msa = MSAConfig(router_layers=routed if layers is None else routed[:layers], chunk_tokens=CHUNK_TOKENS)
-        sizes = ModelConfig.from_hugging_face(
-            {
-                "model_type": "qwen3",
-                "vocab_size": 1,
-                "hidden_size": self.heads * self.head_dim,
-                "intermediate_size": 1,
-                "num_hidden_layers": self.layers,
-                "num_attention_heads": self.heads,
-                "num_key_value_heads": self.kv_heads,
-                "head_dim": self.head_dim,
-            }
-        )
+        sizes = ModelConfig.from_hugging_face(self.hugging_face)
         return replace(sizes, msa=msa)
 
 
 SHAPES = {
-    "smollm2-135m": Shape(30, 9, 3, 64),
-    "qwen3-0.6b": Shape(28, 16, 8, 128),
-    "qwen3-4b": Shape(36, 32, 8, 128),
-    "qwen3-8b": Shape(36, 32, 8, 128),
+    "smollm2-135m": Shape("llama", 30, 9, 3, 64, 576, 1536, 49_152),
+    "qwen3-0.6b": Shape("qwen3", 28, 16, 8, 128, 1024, 3072, 151_936),
+    "qwen3-4b": Shape("qwen3", 36, 32, 8, 128, 2560, 9728, 151_936),
+    "qwen3-8b": Shape("qwen3", 36, 32, 8, 128, 4096, 12_288, 151_936),
 }
+
+
+def random_model(name: str, device: str, dtype: str) -> Backbone:
+    """A memory model of the shape `name` with random weights, and without a tokenizer that knows anything."""
+    shape, where = named_shape(name), resolve_device(device)
+    kept = resolve_dtype(dtype, where)
+    config = shape.config()
+    # In the type it is used in from the start: in float32 a large model would need twice the memory.
+    before = torch.get_default_dtype()
+    torch.set_default_dtype(kept)
+    try:
+        with where:
+            decoder = Decoder(config).eval().requires_grad_(False)
+    finally:
+        torch.set_default_dtype(before)
+    blank = TextTokenizer(Tokenizer(models.BPE()), Tokenizer(models.BPE()), "", frozenset())
+    return Backbone(name, Path(name), decoder, blank)
 
 
 def named_shape(name: str) -> Shape:
