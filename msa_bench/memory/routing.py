@@ -146,8 +146,14 @@ def select(scores: Tensor, k: int) -> list[Tensor]:
 
 def _best_tokens(keys: RoutingKeys, queries: Tensor) -> Tensor:
     """Scores `[chunks, batch]` of joined `queries` `[batch, tokens, features]`: the best token's dot product."""
-    products = _products(keys.values.flatten(1), queries.flatten(0, 1))
-    chunks = products.view(len(keys), *queries.shape[:2]).amax(2)
+    values, flat = keys.values.flatten(1), queries.flatten(0, 1)
+    if values.dtype == torch.int8 and not queries.is_cuda and _multiplies_bytes():
+        # One scale for all tokens of a row, so that the best of them is found among whole numbers.
+        rounded, sizes = quantised_queries(queries.flatten(1), torch.int8)
+        whole = torch._int_mm(values, rounded.view(flat.shape).T)
+        chunks = whole.view(len(keys), *queries.shape[:2]).amax(2) * sizes
+    else:
+        chunks = _products(values, flat).view(len(keys), *queries.shape[:2]).amax(2)
     return chunks if keys.scales is None else chunks * keys.scales[:, None]
 
 
@@ -155,9 +161,6 @@ def _products(keys: Tensor, queries: Tensor) -> Tensor:
     """Dot products `[chunks, queries]` in float32: rounded to bfloat16, documents far apart would tie."""
     if queries.is_cuda and keys.dtype == queries.dtype != torch.float32:
         return torch.mm(keys, queries.T, out_dtype=torch.float32)
-    if keys.dtype == torch.int8 and not queries.is_cuda and _multiplies_bytes():
-        rounded, sizes = quantised_queries(queries, torch.int8)
-        return torch._int_mm(keys, rounded.T).float().mul_(sizes)
     return keys.float() @ queries.float().T
 
 
