@@ -34,8 +34,14 @@ class Tiles:
     stages: int
 
 
-NARROW, WIDE, WIDE_BYTES = Tiles(128, 128, 4, 4), Tiles(128, 64, 8, 3), Tiles(128, 128, 8, 3)
-"""For few columns (bound by memory: much in flight) and for many (bound by the matrix units), of 16 and of 8 bits."""
+NARROW, WIDE, WIDE_BYTES, FLOATS = (
+    Tiles(128, 128, 4, 4),
+    Tiles(128, 64, 8, 3),
+    Tiles(128, 128, 8, 3),
+    Tiles(64, 32, 4, 2),
+)
+"""For few columns (bound by memory: much in flight), for many (bound by the matrix units) of 16 and of 8 bits, and for
+float32; each fits the shared memory of a Hopper."""
 
 
 @triton.jit  # type: ignore[untyped-decorator]
@@ -49,6 +55,7 @@ def _kernel(  # type: ignore[no-untyped-def]
     chunks,
     rows,
     documents,
+    groups,
     FEATURES: tl.constexpr,  # noqa: N803
     ROWS: tl.constexpr,  # noqa: N803
     TILES: tl.constexpr,  # noqa: N803
@@ -59,12 +66,13 @@ def _kernel(  # type: ignore[no-untyped-def]
     SCALED_QUERIES: tl.constexpr,  # noqa: N803
     PRECISION: tl.constexpr,  # noqa: N803
 ):
-    chunk = tl.program_id(1) * CHUNKS + tl.arange(0, CHUNKS)
+    group, block = tl.program_id(0) % groups, tl.program_id(0) // groups
+    chunk = block * CHUNKS + tl.arange(0, CHUNKS)
     real = chunk < chunks
-    row = tl.program_id(0) * ROWS + tl.arange(0, ROWS)
+    row = group * ROWS + tl.arange(0, ROWS)
     column = tl.arange(0, ROWS * TOKENS)
     # A row's tokens are `TILES * TOKENS` lines of `queries`; rows beyond the last repeat it and are not written.
-    line = tl.minimum(tl.program_id(0) * ROWS + column // TOKENS, rows - 1) * TILES * TOKENS + column % TOKENS
+    line = tl.minimum(group * ROWS + column // TOKENS, rows - 1) * TILES * TOKENS + column % TOKENS
     feature = tl.arange(0, STEP)
     key_at = keys + chunk[:, None].to(tl.int64) * FEATURES + feature[None, :]
     best = tl.full((CHUNKS, ROWS), float("-inf"), tl.float32)
@@ -104,13 +112,13 @@ def best_chunk_scores(
     at_once = min(COLUMNS // width, triton.next_power_of_2(rows))
     lines = _filled(queries, steps * width)
     wide = at_once * width >= QUANTISED_FROM
-    chosen = tiles or (NARROW if not wide else WIDE if keys.scales is None else WIDE_BYTES)
-    step = min(chosen.features, max(16, triton.next_power_of_2(features)))
     scales = None
     if keys.values.dtype == torch.float8_e4m3fn and wide:
         lines, scales = quantised_queries(lines, keys.values.dtype)
-    grid = (triton.cdiv(rows, at_once), triton.cdiv(len(keys), chosen.chunks))
-    _kernel[grid](
+    chosen = tiles or _tiles(lines, wide)
+    step = min(chosen.features, max(16, triton.next_power_of_2(features)))
+    groups = triton.cdiv(rows, at_once)
+    _kernel[(groups * triton.cdiv(len(keys), chosen.chunks),)](
         lines,
         lines if scales is None else scales,
         keys.values,
@@ -120,6 +128,7 @@ def best_chunk_scores(
         len(keys),
         rows,
         documents,
+        groups,
         FEATURES=features,
         ROWS=at_once,
         TILES=steps,
@@ -133,6 +142,14 @@ def best_chunk_scores(
         num_stages=chosen.stages,
     )
     return out
+
+
+def _tiles(lines: Tensor, wide: bool) -> Tiles:
+    if lines.element_size() == 4:
+        return FLOATS
+    if not wide:
+        return NARROW
+    return WIDE_BYTES if lines.element_size() == 1 else WIDE
 
 
 def _filled(queries: Tensor, tokens: int) -> Tensor:

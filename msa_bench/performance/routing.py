@@ -10,7 +10,7 @@ the same turns.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from statistics import median
 from typing import Any
 
@@ -21,7 +21,7 @@ from msa_bench.errors import UserError, unknown
 from msa_bench.evaluation.provenance import hardware, versions
 from msa_bench.memory.keys import KeyKind, RoutingKeys, stored_keys
 from msa_bench.memory.recall import SHORTLIST
-from msa_bench.memory.routing import Routing, Spans
+from msa_bench.memory.routing import Routing, Spans, join_heads, scaled_queries
 from msa_bench.memory.tier import ranges
 from msa_bench.memory.topk import Best, best
 from msa_bench.model.backbone import resolve_device, resolve_dtype
@@ -121,6 +121,8 @@ def perf_routing(
             "ratio_to_floor": medians[kind] / floor,
             "selected_same": _same(best(routed.scores(compared, stored[kind]), TOP_K), wanted),
         }
+        if where.type == "cuda":
+            row["kernels"] = _kernels(routing, asked, stored[kind], repeats)
         if kind != "bf16":
             row["selected_same_rescored"] = _same(_rescored(routed, compared, stored[kind], exact), wanted)
         rows.append(row)
@@ -164,6 +166,40 @@ def render_routing(result: dict[str, Any]) -> str:
         )
     reference = result["rows"][0]["reference_median_seconds"]
     return "\n".join((*lines, f"  {'reference algorithm':<20} {reference * 1e3:>9.3f} ms"))
+
+
+def _kernels(routing: Routing, queries: Tensor, keys: RoutingKeys, repeats: int) -> list[dict[str, Any]]:
+    """The Triton kernel alone, by the GPU's own clock, for several ways to cut its work; the fastest first."""
+    from triton.runtime.errors import OutOfResources
+
+    from msa_bench.memory.kernels import NARROW, WIDE, WIDE_BYTES, Tiles, best_chunk_scores
+
+    joined = join_heads(scaled_queries(queries, routing.msa), keys.values.shape[1])
+    document, documents = routing.spans.document, routing.spans.documents
+    tried = []
+    for tiles in (
+        NARROW,
+        WIDE,
+        WIDE_BYTES,
+        Tiles(64, 128, 4, 4),
+        Tiles(64, 64, 4, 5),
+        Tiles(128, 64, 4, 4),
+        Tiles(256, 64, 8, 3),
+    ):
+        try:
+            best_chunk_scores(joined, keys, document, documents, tiles)
+        except OutOfResources:  # these tiles do not fit this GPU's shared memory
+            continue
+        seconds = []
+        for _ in range(repeats):
+            begin, end = (torch.cuda.Event(enable_timing=True) for _ in range(2))  # type: ignore[no-untyped-call]
+            begin.record()
+            best_chunk_scores(joined, keys, document, documents, tiles)
+            end.record()
+            end.synchronize()
+            seconds.append(begin.elapsed_time(end) / 1e3)
+        tried.append({"tiles": asdict(tiles), "median_seconds": median(seconds)})
+    return sorted(tried, key=lambda one: one["median_seconds"])
 
 
 def _stored(exact: Tensor, kind: KeyKind) -> RoutingKeys:

@@ -124,7 +124,7 @@ def build(kind, rows, tokens, tiles, scaled):
     fixed = {"FEATURES": 1024, "ROWS": rows, "TILES": 1, "TOKENS": tokens, "CHUNKS": tiles.chunks,
              "STEP": tiles.features, "SCALED_KEYS": scaled, "SCALED_QUERIES": scaled, "PRECISION": "tf32"}
     types = {name: "*" + kind for name, kind in (pointers | {"out": "fp32"}).items()}
-    types |= dict.fromkeys(("chunks", "rows", "documents"), "i32") | dict.fromkeys(fixed, "constexpr")
+    types |= dict.fromkeys(("chunks", "rows", "documents", "groups"), "i32") | dict.fromkeys(fixed, "constexpr")
     source = ASTSource(_kernel, types, {(names.index(name),): value for name, value in fixed.items()})
     made = triton.compile(source, GPUTarget("cuda", 90, 32), {"num_warps": tiles.warps, "num_stages": tiles.stages})
     assert "wgmma" in made.asm["ptx"] and made.metadata.shared < 227 * 1024
