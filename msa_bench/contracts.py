@@ -168,7 +168,12 @@ def no_progress(step: str, done: int, total: int | None, unit: str) -> None:
 
 @dataclass(frozen=True, slots=True)
 class SystemRequest:
-    """What a user asks of a system: the model by name, directory or hub id, where it runs, and what to switch off."""
+    """What a user asks of a system: the model by name, directory or hub id, where it runs, and what to switch off.
+
+    `workers` are the processes that may make text beside this one, None for as many as help. What a system
+    encodes it may keep in the directory `bank` and take up from there; `budget` bounds the memory that takes
+    (`gpu=40GB,host=64GB`).
+    """
 
     model: str
     device: str = "auto"
@@ -176,6 +181,9 @@ class SystemRequest:
     seed: int = 42
     max_answer_tokens: int = 128
     batch_size: int = 8
+    workers: int | None = None
+    bank: Path | None = None
+    budget: str | None = None
     ablations: Mapping[str, str] = field(default_factory=dict)
 
 

@@ -14,6 +14,8 @@ from msa_bench.generation.answer import Answerer, asked
 from msa_bench.generation.interleave import Interleave, Limits, Switches
 from msa_bench.memory.bank import MemoryBank
 from msa_bench.memory.encode import encode_corpus
+from msa_bench.memory.parallel import ShardedBank, in_step, join
+from msa_bench.memory.plan import parse_budget
 from msa_bench.model.backbone import Backbone, load_memory_model
 from msa_bench.model.config import MSAConfig
 from msa_bench.model.prompts import template_head
@@ -48,6 +50,8 @@ class MSASystem:
         self.global_rope = _choice(chosen, "rope", "document", "global") == "global"
         self.constrained = _choice(chosen, "ids", "constrained", "free") == "constrained"
         names = {"rounds": "rounds", "documents": "documents_per_round"}
+        self.group = join()
+        self.budget = parse_budget(request.budget) if request.budget else None
         self.bounds = {names[key]: _whole(key, chosen[key]) for key in names if key in chosen}
         routing = _routing(chosen)
         self.model = _routed(load_memory_model(request.model, request.device, request.dtype), routing)
@@ -71,10 +75,20 @@ class MSASystem:
         """Encode `corpus` into a memory bank."""
         began = time.perf_counter()
         self._bank = None
-        self._bank = encode_corpus(self.model, corpus, progress, self.global_rope)
+        # A directory of its own for every text and way of encoding, so that runs can share one.
+        name = f"{corpus.fingerprint[:16]}-{self.model.sha256[:8]}{'-global' if self.global_rope else ''}"
+        directory = self.request.bank / name if self.request.bank else None
+        local = in_step(
+            self.group,
+            lambda: encode_corpus(
+                self.model, corpus, progress, self.global_rope, self.request.workers, self.budget, directory, self.group
+            ),
+        )
+        self._bank = ShardedBank(local, self.group) if self.group.size > 1 else local
         self._corpus = corpus
         seconds = time.perf_counter() - began
-        return IndexReport(self._bank.documents, self._bank.tokens, seconds, self._bank.bytes, self._notes)
+        documents, tokens, held = self._bank.totals
+        return IndexReport(documents, tokens, seconds, held, self._notes + _kept(self._bank))
 
     def answer(self, questions: Sequence[Question], progress: Progress = no_progress) -> Iterator[Answer]:
         """Answers in the order they finish."""
@@ -119,6 +133,13 @@ class MSASystem:
     @property
     def _notes(self) -> tuple[str, ...]:
         return () if self._msa.trained else (UNTRAINED,)
+
+
+def _kept(bank: MemoryBank) -> tuple[str, ...]:
+    if bank.placement.keys == "exact":
+        return ()
+    again = "a shortlist scored again exactly" if bank.placement.rescore else "not scored again"
+    return (f"routing keys kept as {bank.placement.keys}, {again}",)
 
 
 def _choice(ablations: Mapping[str, str], key: str, default: str, other: str) -> str:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -8,6 +9,9 @@ import pytest
 
 # The toys are imported by name, in this process and in the ones that tests start.
 sys.path.insert(0, str(Path(__file__).parent))
+
+# Kernels are tested on the CPU; Triton decides whether to interpret when a kernel is defined.
+os.environ["TRITON_INTERPRET"] = "1"
 
 import toys
 

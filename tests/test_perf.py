@@ -11,7 +11,8 @@ import torch
 from msa_bench.cli import main
 from msa_bench.errors import UserError
 from msa_bench.memory.bank import MemoryBank
-from msa_bench.performance import encode
+from msa_bench.memory.reading import Window
+from msa_bench.performance import encode, shapes
 from msa_bench.performance.encode import make_documents, perf_encode, render
 from msa_bench.performance.timing import alternate
 
@@ -28,10 +29,10 @@ def measured(checkpoint: str) -> dict[str, Any]:
 
 def test_both_sides_read_every_token_of_the_same_documents(checkpoint: str, monkeypatch: pytest.MonkeyPatch) -> None:
     ours, theirs = [], []
-    encode_window = encode.encode_window
+    encode_tokens = encode.encode_tokens
 
     def read(model: Any, bank: MemoryBank, documents: Any) -> Any:
-        yield from encode_window(model, bank, documents)
+        yield from encode_tokens(model, bank, documents)
         ours.append((bank.documents, bank.tokens))
 
     memory = encode.load_memory_model(checkpoint, "cpu", "float32")
@@ -47,10 +48,10 @@ def test_both_sides_read_every_token_of_the_same_documents(checkpoint: str, monk
         theirs.append((len(input_ids), int(attention_mask.sum())))
         return forward(self, input_ids=input_ids, attention_mask=attention_mask, **rest)
 
-    monkeypatch.setattr(encode, "encode_window", read)
+    monkeypatch.setattr(encode, "encode_tokens", read)
     monkeypatch.setattr(Qwen3Model, "forward", counted)
-    encode._encode(memory, documents)
-    encode._transformers(memory, documents)()
+    encode._encode(memory, [Window.of(documents)], 700)
+    encode._transformers(memory, documents, None)()
     assert ours == [(len(documents), 700)]
     assert (sum(rows for rows, _ in theirs), sum(tokens for _, tokens in theirs)) == ours[0]
     assert max(rows for rows, _ in theirs) <= 16
@@ -136,3 +137,11 @@ def test_a_measurement_of_nothing_is_refused(checkpoint: str, tokens: int, repea
 def test_a_checkpoint_in_the_released_format_is_measured_too(tmp_path: Path) -> None:
     directory = tiny.write_checkpoint(tmp_path / "released", released={"router_layer_idx": "2,3"})
     assert perf_encode(str(directory), 200, "cpu", "float32", repeats=1)["tokens"] == 200
+
+
+@pytest.mark.parametrize("family", ["llama", "qwen3"])
+def test_a_shape_is_measured_with_random_weights(family: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(shapes.SHAPES, "small", shapes.Shape(family, 4, 4, 2, 8, 32, 48, 300))
+    found = perf_encode("unused", 300, "cpu", "float32", repeats=1, shape="small")
+    assert (found["model"], found["weights"], found["tokens"]) == ("small", "random", 300)
+    assert found["tokens_per_second"] > 0

@@ -21,6 +21,7 @@ from msa_bench.contracts import (
     TaskRequest,
     no_progress,
 )
+from msa_bench.errors import UserError
 
 ENTRY_POINTS = """\
 [msa_bench.tasks]
@@ -138,3 +139,17 @@ class Ranked(Echo):
     ablations: Mapping[str, str] = {}
     name = "toy-ranked"
     variants: Sequence[str | None] = ("k=5", "k=10")
+
+
+@dataclass(frozen=True)
+class CrashingCorpus(ToyCorpus):
+    """A corpus whose document 25 ends the process that makes it, or raises."""
+
+    crash: str = "exit"
+
+    def __getitem__(self, document_id: int, /) -> Document:
+        if document_id == 25:
+            if self.crash == "raise":
+                raise UserError("document 25 is broken")
+            os._exit(1)
+        return super().__getitem__(document_id)

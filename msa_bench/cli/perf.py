@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -18,6 +19,9 @@ def perf() -> None:
 @app.command()
 def encode(
     model: Annotated[str, typer.Option(help="Model name, directory or Hugging Face id.")] = "smollm2-135m",
+    shape: Annotated[
+        str | None, typer.Option(help="Sizes with random weights instead of a model, as for perf routing.")
+    ] = None,
     tokens: Annotated[
         str, typer.Option(help="Tokens of documents: 16K, 1M or a whole number.", metavar="LENGTH")
     ] = "16K",
@@ -31,5 +35,57 @@ def encode(
     from msa_bench.lengths import parse_length
     from msa_bench.performance.encode import perf_encode, render
 
-    result = perf_encode(model, parse_length(tokens), device, dtype, repeats, seed)
+    result = perf_encode(model, parse_length(tokens), device, dtype, repeats, seed, shape)
     print(json.dumps(result) if as_json else render(result))
+
+
+@app.command()
+def storage(
+    shape: Annotated[str, typer.Option(help="Model sizes, as for perf routing.")] = "qwen3-4b",
+    length: Annotated[str, typer.Option(help="Tokens of the memory: 1M, 100M.", metavar="LENGTH")] = "1M",
+    budget: Annotated[str | None, typer.Option(help="Most memory, such as gpu=40GB,host=64GB.")] = None,
+    layers: Annotated[int | None, typer.Option(help="Router layers to hold.", show_default="the shape's")] = None,
+    queries: Annotated[int, typer.Option(help="Queries routed at once.")] = 1,
+    query_tokens: Annotated[int, typer.Option(help="Routing tokens of each query.")] = 32,
+    repeats: Annotated[int, typer.Option(help="Timed runs, after a warm-up.")] = 5,
+    seed: Annotated[int, typer.Option(help="Seed of the memory and the queries.")] = 42,
+    device: Annotated[str, typer.Option(help="cpu, cuda or cuda:N.")] = "auto",
+    dtype: Annotated[str, typer.Option(help="float32, bfloat16 or float16.")] = "auto",
+    bank: Annotated[Path | None, typer.Option(help="Directory to save the memory in and open it from, timed.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+) -> None:
+    """Holding a whole memory in its tiers: bytes of each, and a query over all layers with and without its content."""
+    from msa_bench.lengths import parse_length
+    from msa_bench.memory.plan import Budget, parse_budget
+    from msa_bench.performance.storage import perf_storage, render_storage
+
+    allowed = parse_budget(budget) if budget else Budget()
+    tokens = parse_length(length)
+    result = perf_storage(
+        shape, tokens, allowed, layers, queries, query_tokens, repeats, device, dtype, seed, directory=bank
+    )
+    print(json.dumps(result) if as_json else render_storage(result))
+
+
+@app.command()
+def routing(
+    shape: Annotated[
+        str, typer.Option(help="Model sizes: smollm2-135m, qwen3-0.6b, qwen3-4b or qwen3-8b.")
+    ] = "qwen3-4b",
+    length: Annotated[str, typer.Option(help="Tokens of the memory: 1M, 100M.", metavar="LENGTH")] = "1M",
+    keys: Annotated[str, typer.Option(help="Kinds of keys: bf16, fp8, int8, several with commas.")] = "bf16",
+    queries: Annotated[int, typer.Option(help="Queries routed at once.")] = 1,
+    query_tokens: Annotated[int, typer.Option(help="Routing tokens of each query.")] = 32,
+    repeats: Annotated[int, typer.Option(help="Timed runs of each side, after a warm-up.")] = 5,
+    seed: Annotated[int, typer.Option(help="Seed of keys and queries.")] = 42,
+    device: Annotated[str, typer.Option(help="cpu, cuda or cuda:N.")] = "auto",
+    dtype: Annotated[str, typer.Option(help="float32, bfloat16 or float16.")] = "auto",
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+) -> None:
+    """Routing one layer's query over every document, against the released engine's algorithm."""
+    from msa_bench.lengths import parse_length
+    from msa_bench.performance.routing import perf_routing, render_routing
+
+    kinds = [kind.strip() for kind in keys.split(",")]
+    result = perf_routing(shape, parse_length(length), kinds, queries, query_tokens, repeats, device, dtype, seed)
+    print(json.dumps(result) if as_json else render_routing(result))

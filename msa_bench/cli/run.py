@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+import os
+import shutil
 import sys
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -47,6 +50,21 @@ def run(
     ] = None,
     max_answer_tokens: Annotated[int | None, typer.Option(help="Most tokens in an answer.", show_default="128")] = None,
     batch_size: Annotated[int | None, typer.Option(help="Questions answered at a time.", show_default="8")] = None,
+    workers: Annotated[
+        int | None,
+        typer.Option(
+            help="Processes that make and tokenise text beside the model; 0 for none.",
+            show_default="all cores but two with a GPU and a long memory, else 0",
+        ),
+    ] = None,
+    bank: Annotated[
+        Path | None,
+        typer.Option(help="Directory to save encoded memories in; one that is there is opened or gone on with."),
+    ] = None,
+    budget: Annotated[
+        str | None,
+        typer.Option(help="Most memory for a bank, such as gpu=40GB,host=64GB.", show_default="what is free"),
+    ] = None,
     out: Annotated[
         Path | None,
         typer.Option(help="Run directory, continued if unfinished.", show_default="results/runs/TASK-LENGTH-HASH"),
@@ -81,6 +99,9 @@ def execute(config: RunConfig, as_json: bool = False) -> None:
 
     task = registry.make_task(config.task)
     factories = {name: registry.system_factory(name) for name in config.system}
+    if os.environ.get("RANK", "0") != "0":
+        follow(config, lambda own: run_systems(own, task, factories, token_counter(config.model)))
+        return
     errors, directory = Console(stderr=True), config.directory()
     with full_disk_explained(directory), ProgressDisplay(errors) as progress:
         summary: dict[str, Any] = run_systems(config, task, factories, token_counter(config.model), progress)
@@ -94,6 +115,17 @@ def execute(config: RunConfig, as_json: bool = False) -> None:
         print(json.dumps(summary, ensure_ascii=False))
     else:
         print(f"results: {directory}")
+
+
+def follow(config: RunConfig, work: Callable[[RunConfig], object]) -> None:
+    """Do the `work` of a run as one of several processes: in step with the first, which alone writes and prints.
+
+    What the run directory holds decides what is left to do, so this process goes by a copy of it."""
+    with TemporaryDirectory() as scratch:
+        copied = Path(scratch) / "run"
+        if config.directory().is_dir():
+            shutil.copytree(config.directory(), copied)
+        work(config.model_copy(update={"out": copied}))
 
 
 def token_counter(model: str) -> Callable[[str], int]:

@@ -68,13 +68,16 @@ class RunConfig(BaseModel):
     doc_tokens: Annotated[int, Field(ge=1)] = 128
     max_answer_tokens: Annotated[int, Field(ge=1)] = 128
     batch_size: Annotated[int, Field(ge=1)] = 8
+    workers: Annotated[int | None, Field(ge=0, le=256)] = None
     device: str = "auto"
     dtype: str = "auto"
+    bank: Path | None = None
+    budget: str | None = None
     out: Path | None = None
 
     def identity(self) -> dict[str, Any]:
-        """The settings that decide what is measured, as JSON values; where it is written is not one of them."""
-        return self.model_dump(mode="json", exclude={"out"})
+        """The settings that decide what is measured, as JSON values; neither workers nor directories written do."""
+        return self.model_dump(mode="json", exclude={"out", "workers", "bank"})
 
     def sha256(self) -> str:
         """The hash of `identity()`; equal hashes mean the same run."""

@@ -1,64 +1,89 @@
 """The memory bank: per router layer, the pooled keys, values and routing keys of every chunk of every document.
 
 Documents are numbered from 0 in the order they were added, chunks lie in document order, and `offsets` gives each
-document's first chunk. Text is not kept: it is fetched from the corpus by the same numbers.
+document's first chunk. Text is not kept: it is fetched from the corpus by the same numbers. Routing keys lie where the
+model is, because every question reads all of them. Content, the keys and values a query attends, may lie in host memory
+or in mapped files: only that of the selected documents is fetched. How a bank is saved stands in
+`msa_bench.memory.files`.
 """
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
+from functools import cached_property
+from typing import Any, Literal
 
 import torch
-from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from msa_bench.errors import UserError
+from msa_bench.memory.keys import KeyKind, RoutingKeys, stored_keys
+from msa_bench.memory.offload import Offload
+from msa_bench.memory.routing import Spans
+from msa_bench.memory.tier import Tier, ranges
+from msa_bench.memory.topk import Best, best
 from msa_bench.model.config import ModelConfig
 from msa_bench.model.passes import Context, Pooled
-from msa_bench.storage import sha256
+from msa_bench.model.upload import upload
 
-FORMAT = 1
-_DTYPES = ("bfloat16", "float16", "float32")
-_PARTS = ("keys", "values", "routing_keys")
+PADDED_COLUMNS = 8192
+"""Columns up to which a selection on a GPU is padded to its longest possible, so that nobody waits for its length."""
+
+ContentPlace = Literal["device", "host"]
 
 
-@dataclass
-class _Tier:
-    """A tensor that grows along its first dimension; `rows` of it are in use."""
+@dataclass(frozen=True, slots=True)
+class Placement:
+    """Where and how a bank is kept: routing `keys` on the model's device, exact or in 8 bits, and `content` on it or in
+    host memory. With `rescore`, 8-bit keys only choose a shortlist, which is scored again with exact keys kept beside
+    the content."""
 
-    storage: Tensor
-    rows: int = 0
+    keys: KeyKind = "exact"
+    content: ContentPlace = "device"
+    rescore: bool = True
 
-    def used(self) -> Tensor:
-        return self.storage[: self.rows]
-
-    def grow(self, rows: int) -> None:
-        if rows > len(self.storage):
-            bigger = self.storage.new_empty(max(rows, len(self.storage) * 3 // 2), *self.storage.shape[1:])
-            bigger[: self.rows] = self.used()
-            self.storage = bigger
-        self.rows = rows
+    @property
+    def keeps_exact(self) -> bool:
+        """Whether exact keys are kept beside 8-bit ones."""
+        return self.keys != "exact" and self.rescore
 
 
 class MemoryBank:
     """Chunks of documents, ready to be routed to. Room for `chunks` is taken at the start, more as it is needed."""
 
-    def __init__(self, config: ModelConfig, device: torch.device, dtype: torch.dtype, chunks: int = 0) -> None:
+    def __init__(
+        self,
+        config: ModelConfig,
+        device: torch.device,
+        dtype: torch.dtype,
+        chunks: int = 0,
+        placement: Placement | None = None,
+    ) -> None:
         if config.msa is None:
             raise ValueError("a memory bank needs a model with memory attention")
         self.config, self.msa, self.device, self.dtype = config, config.msa, device, dtype
-        shape = (max(chunks, 1024), config.kv_heads, config.head_dim)
-        self._tiers = {
-            (layer, part): _Tier(torch.empty(shape, device=device, dtype=dtype))
-            for layer in config.msa.router_layers
-            for part in _PARTS
-        }
-        self._offsets = _Tier(torch.zeros(1024, dtype=torch.int64), rows=1)
+        self.placement = placement or Placement()
+        self.content_device = torch.device("cpu") if self.placement.content == "host" else device
+        heads, room = (config.kv_heads, config.head_dim), max(chunks, 1024)
+        empty = stored_keys(torch.empty(0, *heads, dtype=dtype), self.placement.keys)
+        self._keys = {layer: Tier.empty(room, heads, empty.values.dtype, device) for layer in self.layers}
+        self._content = {layer: Tier.empty(room, (2, *heads), dtype, self.content_device) for layer in self.layers}
+        self._scales = {} if empty.scales is None else self._per_layer(room, (), torch.float32, device)
+        self._exact = self._per_layer(room, heads, dtype, self.content_device) if self.placement.keeps_exact else {}
+        self._offsets = Tier(torch.zeros(1024, dtype=torch.int64), rows=1)
+        self._offload = Offload()
         self.tokens = 0
+        self.first_document = 0
+
+    @property
+    def totals(self) -> tuple[int, int, int]:
+        """Documents, tokens and bytes of the whole bank, wherever its parts are."""
+        return self.documents, self.tokens, self.bytes
+
+    @property
+    def layers(self) -> tuple[int, ...]:
+        """The router layers."""
+        return self.msa.router_layers
 
     @property
     def documents(self) -> int:
@@ -75,124 +100,143 @@ class MemoryBank:
         """First chunk of each document and the number of chunks: int64 `[documents + 1]` on the CPU."""
         return self._offsets.used()
 
+    @cached_property
+    def spans(self) -> Spans:
+        """Whose the chunks are, on the bank's device."""
+        return Spans.of(self.offsets, self.device)
+
     @property
     def bytes(self) -> int:
-        """Bytes in use by keys, values and routing keys."""
-        return self.chunks * bytes_per_chunk(self.config, self.dtype)
+        """Bytes in use by keys, values and routing keys, wherever they lie."""
+        return sum(tier.used().nbytes for tier in self._tiers())
 
     def reserve(self, counts: Tensor, tokens: int) -> int:
         """Take room for documents of `counts` chunks each (int64 `[documents]`), `tokens` in all; their first chunk."""
         first, known = self.chunks, self.documents
         self._offsets.grow(known + 1 + len(counts))
         self._offsets.storage[known + 1 : known + 1 + len(counts)] = first + counts.cumsum(0)
-        for tier in self._tiers.values():
+        for tier in self._tiers():
             tier.grow(self.chunks)
         self.tokens += tokens
+        self.__dict__.pop("spans", None)
         return first
 
     def write(self, rows: Tensor, pooled: Mapping[int, Pooled]) -> None:
-        """Put `pooled` chunks, by layer, at `rows` (int64 `[chunks]`, on the bank's device)."""
+        """Put `pooled` chunks, by layer, at `rows` (int64 `[chunks]`, on the CPU). Host memory is written once the GPU
+        has made them; `finish` waits for that."""
+        here = upload(rows, self.device)
+        below: list[tuple[Tier, Tensor]] = []
         for layer, kept in pooled.items():
-            for part in _PARTS:
-                self._tiers[layer, part].storage[rows] = getattr(kept, part).to(self.device, self.dtype)
+            keys = stored_keys(kept.routing_keys.to(self.device, self.dtype), self.placement.keys)
+            self._keys[layer].storage[here] = keys.values
+            if keys.scales is not None:
+                self._scales[layer].storage[here] = keys.scales
+            below.append((self._content[layer], torch.stack((kept.keys, kept.values), dim=1).to(self.dtype)))
+            if self._exact:
+                below.append((self._exact[layer], kept.routing_keys.to(self.dtype)))
+        if self.content_device == self.device:
+            for tier, chunks in below:
+                tier.storage[here] = chunks.to(self.device)
+        else:
+            self._offload.push(rows, below)
+
+    def adopt(self, counts: Tensor, tokens: int, layers: Mapping[int, Sequence[Tensor]]) -> bool:
+        """Let an empty bank hold the given content `[chunks, 2, kv_heads, head_dim]` and exact keys of each layer where
+        they lie, as far as the bank would keep the same on the CPU; False if it would not."""
+        if self.device.type != "cpu" or self.placement != Placement():
+            return False
+        self._content = {layer: Tier(content) for layer, (content, _) in layers.items()}
+        self._keys = {layer: Tier(keys) for layer, (_, keys) in layers.items()}
+        self.reserve(counts, tokens)
+        return True
+
+    def finish(self) -> None:
+        """Wait until everything written is where it belongs."""
+        self._offload.finish()
 
     def routing_keys(self, layer: int) -> Tensor:
-        """Routing keys of a layer, `[chunks, kv_heads, head_dim]`."""
-        return self._tiers[layer, "routing_keys"].used()
+        """Routing keys of a layer as exactly as they are kept, `[chunks, kv_heads, head_dim]`."""
+        if layer in self._exact:
+            return self._exact[layer].used()
+        return self._keys[layer].used() if self.placement.keys == "exact" else self.stored_keys(layer).floats()
+
+    def stored_keys(self, layer: int) -> RoutingKeys:
+        """Routing keys of a layer as they are kept for routing."""
+        scales = self._scales[layer].used() if layer in self._scales else None
+        return RoutingKeys(self._keys[layer].used(), scales)
 
     def pooled(self, layer: int) -> Pooled:
         """Everything held of a layer."""
-        return Pooled(*(self._tiers[layer, part].used() for part in _PARTS))
+        content = self._content[layer].used()
+        return Pooled(content[:, 0], content[:, 1], self.routing_keys(layer))
 
-    def fetch(self, layer: int, selection: list[Tensor]) -> Context:
-        """All chunks of the selected documents of each row, in ascending document order, padded to the longest row.
+    def best(self, scores: Tensor, k: int) -> Best:
+        """The at most `k` best documents of each row of `scores` `[batch, documents]`."""
+        return best(scores, k)
 
-        `selection` holds the document ids of each row. A row that selected nothing sees nothing.
+    def fetch(self, layer: int, ids: Tensor) -> Context:
+        """All chunks of the documents `ids` int64 `[batch, k]` (-1 for none), in ascending document order in each row.
+
+        A row that selected nothing sees nothing. Rows are padded to the longest.
         """
-        starts, ends = self.offsets[:-1], self.offsets[1:]
-        rows = []
-        for ids in selection:
-            ordered = ids.cpu().sort().values
-            spans = [torch.arange(int(starts[i]), int(ends[i])) for i in ordered]
-            rows.append(torch.cat(spans) if spans else torch.empty(0, dtype=torch.int64))
-        index = torch.nn.utils.rnn.pad_sequence(rows, batch_first=True).to(self.device)
-        lengths = torch.tensor([len(row) for row in rows], device=self.device)
-        visible = torch.arange(index.shape[1], device=self.device) < lengths[:, None]
-        keys = self._tiers[layer, "keys"].storage[index].transpose(1, 2)
-        values = self._tiers[layer, "values"].storage[index].transpose(1, 2)
-        return Context(keys, values, visible)
+        index, visible = self.chunks_of(ids, ordered=True)
+        content = gathered(self._content[layer].storage, index, self.device)
+        return Context(content[:, :, 0].transpose(1, 2), content[:, :, 1].transpose(1, 2), visible)
 
-    def save(self, directory: Path, model_sha256: str) -> None:
-        """Write the bank as one safetensors file per router layer and an `index.json`, which is written last."""
-        directory.mkdir(parents=True, exist_ok=True)
-        files: dict[str, str] = {}
-        shared = {"offsets": self.offsets.contiguous()}
-        for name, tensors in [("offsets.safetensors", shared), *self._by_file()]:
-            save_file(tensors, directory / name)
-            files[name] = sha256(directory / name)
-        index = self._identity(model_sha256) | {"documents": self.documents, "tokens": self.tokens, "files": files}
-        partial = directory / "index.json.partial"
-        partial.write_text(json.dumps(index, indent=1), encoding="utf-8")
-        partial.replace(directory / "index.json")
+    def exact_keys(self, layer: int, index: Tensor) -> Tensor:
+        """Exact routing keys `[batch, columns, kv_heads, head_dim]`, on the bank's device, of the chunks `index`."""
+        return gathered(self._exact[layer].storage, index, self.device)
 
-    @classmethod
-    def load(cls, directory: Path, config: ModelConfig, model_sha256: str, device: torch.device) -> MemoryBank:
-        """The bank saved in `directory`; a `UserError` if it is incomplete, altered, or of another model."""
-        index = _read_index(directory)
-        bank = cls(config, device, getattr(torch, index["dtype"]))
-        for key, value in bank._identity(model_sha256).items():
-            if index.get(key) != value:
-                raise UserError(
-                    f"The memory bank in {directory} is of another model: its {key} is {index.get(key)}, not {value}."
-                )
-        for name in ("offsets.safetensors", *map(_layer_file, bank.msa.router_layers)):
-            if name not in index["files"] or not (directory / name).is_file():
-                raise UserError(f"The memory bank in {directory} lacks its file {name}; encode it again.")
-            if sha256(directory / name) != index["files"][name]:
-                raise UserError(f"{directory / name} was altered after the bank was saved; encode it again.")
-        offsets = load_file(directory / "offsets.safetensors")["offsets"]
-        bank.reserve(offsets.diff(), int(index["tokens"]))
-        for layer in bank.msa.router_layers:
-            for part, tensor in load_file(directory / _layer_file(layer)).items():
-                bank._tiers[layer, part].used().copy_(tensor)
-        return bank
+    def chunks_of(self, ids: Tensor, ordered: bool = False) -> tuple[Tensor, Tensor]:
+        """Chunks of the documents `ids` int64 `[batch, k]` (-1 for none): their numbers int64 `[batch, columns]`, where
+        the content is, and which of them count, bool on the bank's device. With `ordered` documents ascend."""
+        ids = ids.sort(dim=1).values if ordered else ids
+        if ids.is_cuda and self.content_device == self.device and ids.shape[1] * self.spans.most <= PADDED_COLUMNS:
+            starts, ends = self.spans.offsets[ids.clamp(min=0)], self.spans.offsets[ids.clamp(min=0) + 1]
+            chunk = starts[:, :, None] + torch.arange(self.spans.most, device=ids.device)
+            visible = ((chunk < ends[:, :, None]) & (ids >= 0)[:, :, None]).flatten(1)
+            return chunk.flatten(1) * visible, visible
+        index, visible = padded_chunks(self.offsets, ids)
+        return upload(index, self.content_device), upload(visible, self.device)
 
-    def _by_file(self) -> list[tuple[str, dict[str, Tensor]]]:
-        return [
-            (_layer_file(layer), {part: self._tiers[layer, part].used().cpu().contiguous() for part in _PARTS})
-            for layer in self.msa.router_layers
-        ]
-
-    def _identity(self, model_sha256: str) -> dict[str, Any]:
+    def identity(self, model_sha256: str) -> dict[str, Any]:
+        """What a saved bank must agree in to be this model's."""
         return {
-            "format": FORMAT,
             "model_sha256": model_sha256,
             "chunk_tokens": self.msa.chunk_tokens,
-            "router_layers": list(self.msa.router_layers),
+            "router_layers": list(self.layers),
             "similarity": self.msa.similarity,
             "dtype": str(self.dtype).removeprefix("torch."),
         }
 
+    def _per_layer(
+        self, room: int, shape: tuple[int, ...], dtype: torch.dtype, device: torch.device
+    ) -> dict[int, Tier]:
+        return {layer: Tier.empty(room, shape, dtype, device) for layer in self.layers}
 
-def bytes_per_chunk(config: ModelConfig, dtype: torch.dtype) -> int:
-    """Bytes one chunk takes over all router layers: key, value and routing key."""
+    def _tiers(self) -> list[Tier]:
+        groups = (self._keys, self._scales, self._content, self._exact)
+        return [tier for group in groups for tier in group.values()]
+
+
+def padded_chunks(offsets: Tensor, ids: Tensor) -> tuple[Tensor, Tensor]:
+    """Chunks of the documents `ids` int64 `[batch, k]` (-1 for none) that begin at `offsets`, one document after the
+    other: their numbers and which of them count, `[batch, columns]`, on the CPU."""
+    chosen = [row[row >= 0] for row in ids.cpu()]
+    rows = [ranges(offsets[row], offsets[row + 1] - offsets[row]) for row in chosen]
+    index = torch.nn.utils.rnn.pad_sequence(rows, batch_first=True)
+    return index, torch.arange(index.shape[1]) < torch.tensor([len(row) for row in rows])[:, None]
+
+
+def gathered(storage: Tensor, index: Tensor, device: torch.device) -> Tensor:
+    """Rows `index` `[batch, columns]` of `storage`, which may lie in host memory, on `device`."""
+    return upload(storage[index], device)
+
+
+def bytes_per_chunk(config: ModelConfig, dtype: torch.dtype, placement: Placement | None = None) -> tuple[int, int]:
+    """Bytes one chunk takes over all router layers: as routing keys, and as content with what is kept beside it."""
+    where = placement or Placement()
     layers = len(config.msa.router_layers) if config.msa else 0
-    return layers * len(_PARTS) * config.kv_heads * config.head_dim * dtype.itemsize
-
-
-def _layer_file(layer: int) -> str:
-    return f"layer-{layer:02d}.safetensors"
-
-
-def _read_index(directory: Path) -> dict[str, Any]:
-    path = directory / "index.json"
-    if not path.is_file():
-        raise UserError(f"{directory} holds no finished memory bank: it has no index.json.")
-    try:
-        index: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-        readable = isinstance(index["files"], dict) and isinstance(index["tokens"], int) and index["dtype"] in _DTYPES
-    except (OSError, ValueError, KeyError, TypeError):
-        readable = False
-    if not readable:
-        raise UserError(f"{path} is no readable index of a memory bank; encode it again.")
-    return index
+    numbers = layers * config.kv_heads * config.head_dim
+    keys = numbers * dtype.itemsize if where.keys == "exact" else numbers + 4 * layers
+    return keys, numbers * dtype.itemsize * (3 if where.keeps_exact else 2)

@@ -8,39 +8,64 @@ import torch
 from torch import Tensor
 
 from msa_bench.memory.bank import MemoryBank
-from msa_bench.memory.routing import document_scores, select
+from msa_bench.memory.routing import Routing
+from msa_bench.memory.topk import Best, best
 from msa_bench.model.decoder import DecoderLayer
 from msa_bench.model.passes import Context
+from msa_bench.model.upload import upload
+
+SHORTLIST = 4
+"""Documents scored again with exact keys, for each that is selected."""
 
 
 class BankRecall:
     """A `Recall` over a bank for one prefill.
 
-    `routes` is bool `[batch, tokens]`, left-padded like the prompts; `hidden` names, per row, the documents it must not
-    see. Afterwards `selections` holds the chosen ids per layer and row, best first, and `ranking` orders documents by
-    their score averaged over the router layers.
+    `routes` is bool `[batch, tokens]` on the CPU, left-padded like the prompts; `hidden` names, per row, the documents
+    it must not see. Afterwards `selections` holds the chosen ids per layer and row, best first, and `ranking` orders
+    documents by their score averaged over the router layers. Until one of them is asked for, nobody waits for a GPU.
     """
 
     def __init__(self, bank: MemoryBank, routes: Tensor, hidden: Sequence[Collection[int]], top_k: int) -> None:
-        self.bank, self.routes, self.top_k = bank, routes.to(bank.device), top_k
-        self.offsets = bank.offsets.to(bank.device)
-        self.hidden = [torch.tensor(sorted(ids), dtype=torch.int64, device=bank.device) for ids in hidden]
-        self.selections: dict[int, list[Tensor]] = {}
+        self.bank, self.routes, self.top_k = bank, routes, top_k
+        self.routing = Routing.of(routes, bank.spans, bank.msa)
+        held = range(bank.first_document, bank.first_document + bank.documents)
+        places = [(row, number - held.start) for row, ids in enumerate(hidden) for number in ids if number in held]
+        rows, columns = torch.tensor(places, dtype=torch.int64).view(-1, 2).unbind(1)
+        self.hidden = upload(rows, bank.device), upload(columns, bank.device)
+        self.best: dict[int, Best] = {}
         self._sum: Tensor | None = None
 
     def __call__(self, layer: DecoderLayer, queries: Tensor) -> Context:
-        scores = self.scores(layer.index, queries)
-        selection = select(scores, self.top_k)
-        self.selections[layer.index] = selection
+        return self.bank.fetch(layer.index, self.route(layer.index, queries).ids)
+
+    def route(self, layer: int, queries: Tensor) -> Best:
+        """The documents of one layer for routing queries `[batch, heads, tokens, head_dim]`."""
+        scores = self.scores(layer, queries)
+        if self.bank.placement.keeps_exact:
+            scores, self.best[layer] = self._rescored(layer, queries, scores)
+        else:
+            self.best[layer] = self.bank.best(scores, self.top_k)
         self._sum = scores if self._sum is None else self._sum + scores
-        return self.bank.fetch(layer.index, selection)
+        return self.best[layer]
 
     def scores(self, layer: int, queries: Tensor) -> Tensor:
         """Scores `[batch, documents]` of one layer, minus infinity for hidden documents."""
-        scores = document_scores(queries, self.routes, self.bank.routing_keys(layer), self.offsets, self.bank.msa)
-        for row, ids in enumerate(self.hidden):
-            scores[row, ids] = float("-inf")
+        scores = self.routing.scores(queries, self.bank.stored_keys(layer))
+        scores[self.hidden] = float("-inf")
         return scores
+
+    def _rescored(self, layer: int, queries: Tensor, scores: Tensor) -> tuple[Tensor, Best]:
+        """`scores` made exact for a shortlist, and the best of that: 8 bits confuse near neighbours, not far ones."""
+        short = best(scores, SHORTLIST * self.top_k).ids
+        index, visible = self.bank.chunks_of(short)
+        exact = self.routing.rescored(queries, self.bank.exact_keys(layer, index), index.to(scores.device), visible)
+        return torch.where(exact > float("-inf"), exact, scores), self.bank.best(exact, self.top_k)
+
+    @property
+    def selections(self) -> dict[int, list[Tensor]]:
+        """Per layer, the ids chosen for each row, best first."""
+        return {layer: found.rows() for layer, found in self.best.items()}
 
     def candidates(self, row: int) -> list[int]:
         """Every document some layer chose for `row`."""
@@ -49,7 +74,7 @@ class BankRecall:
 
     def ranking(self, row: int, k: int = 100) -> list[int]:
         """The at most `k` documents with the highest mean score over layers, best first."""
-        return select(self._sum[row : row + 1], k)[0].tolist() if self._sum is not None else []
+        return self.bank.best(self._sum[row : row + 1], k).rows()[0].tolist() if self._sum is not None else []
 
 
 def routing_mask(roles: Sequence[Sequence[int]], routes: int) -> Tensor:

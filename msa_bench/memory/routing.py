@@ -3,45 +3,124 @@
 The score of a chunk is the mean over heads, then the maximum over the routing tokens, of the similarity between the
 routing query and the chunk's routing key; a document scores as its best chunk. The mean over heads is linear, so with
 `Q[t, g] = sum of q[t, h] over the heads h of group g, divided by all heads`, a chunk costs one dot product of length
-`kv_heads * head_dim` per routing token: routing is a matrix product with a maximum after it. Other reductions, which a
-checkpoint may ask for, keep every head's similarities until they are reduced.
+`kv_heads * head_dim` per routing token: routing is a matrix product with a maximum after it. On a GPU one kernel does
+all of it (`msa_bench.memory.kernels`). Other reductions, which a checkpoint may ask for, keep every head's similarities
+until they are reduced (`msa_bench.memory.reference`).
 """
 
 from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cache
+from importlib.util import find_spec
+from typing import Literal
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from msa_bench.model.config import MSAConfig, Reduction
+from msa_bench.memory.keys import RoutingKeys, quantised_queries
+from msa_bench.memory.reference import per_head_scores, reduce_chunks
+from msa_bench.memory.topk import best
+from msa_bench.model.config import MSAConfig
+from msa_bench.model.upload import upload
 
-CHUNKS_AT_ONCE = 65_536
-"""Chunks scored per slice, which bounds the memory of the similarities."""
+CHUNKS_AT_ONCE = {"cpu": 16_384, "cuda": 262_144}
+"""Chunks scored per slice: what bounds the memory of their products."""
+
+Path = Literal["auto", "torch", "triton", "reference"]
 
 _NOTHING = float("-inf")
 
 
-def document_scores(queries: Tensor, routes: Tensor, keys: Tensor, offsets: Tensor, msa: MSAConfig) -> Tensor:
-    """Scores `[batch, documents]` in float32.
+@dataclass(frozen=True, slots=True)
+class Spans:
+    """Whose the chunks of a bank are: `document` int64 `[chunks]`, of `documents`, the longest of `most` chunks;
+    `offsets` int64 `[documents + 1]` are their first chunks. Both on the device of the keys."""
 
-    `queries` `[batch, heads, tokens, head_dim]` are the routing queries as projected, `routes` bool `[batch, tokens]`
-    says which tokens route, `keys` `[chunks, kv_heads, head_dim]` are the bank's routing keys (already of unit length
-    where the similarity is cosine) and `offsets` int64 `[documents + 1]` the first chunk of each document. A row in
-    which no token routes scores minus infinity everywhere.
-    """
-    return reduce_chunks(chunk_scores(queries, routes, keys, msa), offsets, msa.chunk_reduce)
+    offsets: Tensor
+    document: Tensor
+    most: int
+
+    @property
+    def documents(self) -> int:
+        """How many documents there are."""
+        return len(self.offsets) - 1
+
+    @classmethod
+    def of(cls, offsets: Tensor, device: torch.device) -> Spans:
+        """The spans of `offsets` (on the CPU, so that nobody waits for a GPU)."""
+        counts = offsets.diff()
+        document = torch.repeat_interleave(torch.arange(len(counts)), counts)
+        return cls(upload(offsets, device), upload(document, device), int(counts.max()) if len(counts) else 0)
 
 
-def chunk_scores(queries: Tensor, routes: Tensor, keys: Tensor, msa: MSAConfig) -> Tensor:
-    """Scores `[batch, chunks]` of every chunk; arguments as for `document_scores`."""
-    queries = scaled_queries(queries, msa)
-    slices = [keys[start : start + CHUNKS_AT_ONCE] for start in range(0, len(keys), CHUNKS_AT_ONCE)]
-    if msa.head_reduce == "mean":
-        joined = join_heads(queries, keys.shape[1])
-        scores = [_reduce_tokens(_products(joined, part.flatten(1)), routes, msa.query_reduce) for part in slices]
-    else:
-        scores = [_per_head(queries, routes, part, msa) for part in slices]
-    return torch.cat(scores, dim=1).masked_fill(~routes.any(1)[:, None], _NOTHING)
+@dataclass(frozen=True, slots=True)
+class Routing:
+    """How a batch of prompts routes, the same in every layer: `routes` bool `[batch, tokens]` on the CPU says which
+    tokens do. `packed` int64 `[batch, most]` are their places, a row's first one repeated to the end."""
+
+    routes: Tensor
+    packed: Tensor
+    spans: Spans
+    msa: MSAConfig
+    path: Path = "auto"
+
+    @classmethod
+    def of(cls, routes: Tensor, spans: Spans, msa: MSAConfig, path: Path = "auto") -> Routing:
+        """The routing of prompts whose tokens route where `routes` (on the CPU) says so."""
+        counts = routes.sum(1)
+        order = routes.int().sort(dim=1, descending=True, stable=True).indices[:, : max(int(counts.max()), 1)]
+        real = torch.arange(order.shape[1]) < counts[:, None]
+        return cls(routes, upload(torch.where(real, order, order[:, :1]), spans.offsets.device), spans, msa, path)
+
+    def scores(self, queries: Tensor, keys: RoutingKeys) -> Tensor:
+        """Scores `[batch, documents]` in float32 of `queries` `[batch, heads, tokens, head_dim]`, the routing queries
+        as projected; minus infinity in a row of which no token routes. `keys` are of unit length where the similarity
+        is cosine."""
+        msa, spans = self.msa, self.spans
+        if self.path == "reference" or (msa.head_reduce, msa.query_reduce) != ("mean", "max"):
+            routes = upload(self.routes, queries.device)
+            chunks = per_head_scores(scaled_queries(queries, msa), routes, keys, msa)
+            return reduce_chunks(chunks.T.contiguous(), spans.offsets, msa.chunk_reduce)
+        index = self.packed[:, None, :, None].expand(-1, queries.shape[1], -1, queries.shape[3])
+        joined = join_heads(scaled_queries(queries.gather(2, index), msa), keys.values.shape[1])
+        if msa.chunk_reduce == "max" and self._kernel(keys):
+            from msa_bench.memory.kernels import best_chunk_scores
+
+            found = best_chunk_scores(joined, keys, spans.document, spans.documents)
+        else:
+            chunks = torch.cat([_best_tokens(part, joined) for part in _slices(keys)])
+            found = reduce_chunks(chunks, spans.offsets, msa.chunk_reduce)
+        silent = ~self.routes.any(1)
+        return found.masked_fill(upload(silent, found.device)[:, None], _NOTHING) if bool(silent.any()) else found
+
+    def rescored(self, queries: Tensor, keys: Tensor, index: Tensor, visible: Tensor) -> Tensor:
+        """Scores `[batch, documents]` by the definition, minus infinity for all but the documents whose chunks `index`
+        int64 `[batch, columns]` are, as far as `visible`; `keys` `[batch, columns, kv_heads, head_dim]` are theirs."""
+        scaled, routes = scaled_queries(queries.float(), self.msa), upload(self.routes, queries.device)
+        rows = [
+            per_head_scores(scaled[row : row + 1], routes[row : row + 1], RoutingKeys(keys[row]), self.msa)
+            for row in range(len(keys))
+        ]
+        # What is not visible goes to a column of its own, which is dropped.
+        place = torch.where(visible, self.spans.document[index], self.spans.documents)
+        found = torch.full((len(keys), self.spans.documents + 1), _NOTHING, device=keys.device)
+        how = "amax" if self.msa.chunk_reduce == "max" else "mean"
+        return found.scatter_reduce(1, place, torch.cat(rows), how, include_self=False)[:, :-1]
+
+    def _kernel(self, keys: RoutingKeys) -> bool:
+        return self.path == "triton" or (self.path == "auto" and keys.values.is_cuda and _has_triton())
+
+
+def document_scores(
+    queries: Tensor, routes: Tensor, keys: Tensor | RoutingKeys, offsets: Tensor, msa: MSAConfig, path: Path = "auto"
+) -> Tensor:
+    """Scores `[batch, documents]` in float32, as `Routing.scores` gives them, of a bank whose documents begin at the
+    chunks `offsets` int64 `[documents + 1]`. `routes` is bool `[batch, tokens]`; `path` forces a way of computing."""
+    stored = keys if isinstance(keys, RoutingKeys) else RoutingKeys(keys)
+    spans = Spans.of(offsets.cpu(), stored.values.device)
+    return Routing.of(routes.cpu(), spans, msa, path).scores(queries, stored)
 
 
 def scaled_queries(queries: Tensor, msa: MSAConfig) -> Tensor:
@@ -60,39 +139,42 @@ def join_heads(queries: Tensor, kv_heads: int) -> Tensor:
     return groups.transpose(1, 2).reshape(batch, tokens, kv_heads * size).to(queries.dtype)
 
 
-def reduce_chunks(scores: Tensor, offsets: Tensor, how: Reduction) -> Tensor:
-    """Document scores `[batch, documents]` from chunk scores `[batch, chunks]`; no document is without a chunk."""
-    counts = offsets.diff()
-    document = torch.repeat_interleave(torch.arange(len(counts), device=scores.device), counts)
-    reduced = scores.new_full((scores.shape[0], len(counts)), _NOTHING)
-    index = document.expand(scores.shape[0], -1)
-    return reduced.scatter_reduce(1, index, scores, "amax" if how == "max" else "mean", include_self=False)
-
-
 def select(scores: Tensor, k: int) -> list[Tensor]:
     """Per row, the ids of the at most `k` best documents, best first; documents at minus infinity are never chosen."""
-    best = scores.topk(min(k, scores.shape[1]), dim=1)
-    return [ids[values > _NOTHING] for ids, values in zip(best.indices, best.values, strict=True)]
+    return best(scores, k).rows()
 
 
-def _products(queries: Tensor, keys: Tensor) -> Tensor:
-    """Dot products `[batch, tokens, chunks]` in float32: rounded to bfloat16, documents far apart would tie."""
-    if queries.is_cuda and queries.dtype != torch.float32:
-        flat: Tensor = torch.mm(queries.flatten(0, 1), keys.T, out_dtype=torch.float32)
-        return flat.view(*queries.shape[:2], -1)
-    return queries.float() @ keys.float().T
+def _best_tokens(keys: RoutingKeys, queries: Tensor) -> Tensor:
+    """Scores `[chunks, batch]` of joined `queries` `[batch, tokens, features]`: the best token's dot product."""
+    values, flat = keys.values.flatten(1), queries.flatten(0, 1)
+    if values.dtype == torch.int8 and not queries.is_cuda and _multiplies_bytes():
+        # One scale for all tokens of a row, so that the best of them is found among whole numbers.
+        rounded, sizes = quantised_queries(queries.flatten(1), torch.int8)
+        whole = torch._int_mm(values, rounded.view(flat.shape).T)
+        chunks = whole.view(len(keys), *queries.shape[:2]).amax(2) * sizes
+    else:
+        chunks = _products(values, flat).view(len(keys), *queries.shape[:2]).amax(2)
+    return chunks if keys.scales is None else chunks * keys.scales[:, None]
 
 
-def _per_head(queries: Tensor, routes: Tensor, keys: Tensor, msa: MSAConfig) -> Tensor:
-    batch, heads, tokens, size = queries.shape
-    grouped = queries.view(batch, keys.shape[1], heads // keys.shape[1], tokens, size)
-    similarity = torch.einsum("bgrtd,cgd->bgrtc", grouped.float(), keys.float()).flatten(1, 2)
-    per_token = similarity.amax(1) if msa.head_reduce == "max" else similarity.mean(1)
-    return _reduce_tokens(per_token, routes, msa.query_reduce)
+def _products(keys: Tensor, queries: Tensor) -> Tensor:
+    """Dot products `[chunks, queries]` in float32: rounded to bfloat16, documents far apart would tie."""
+    if queries.is_cuda and keys.dtype == queries.dtype != torch.float32:
+        return torch.mm(keys, queries.T, out_dtype=torch.float32)
+    return keys.float() @ queries.float().T
 
 
-def _reduce_tokens(similarity: Tensor, routes: Tensor, how: Reduction) -> Tensor:
-    similarity = similarity.float()
-    if how == "max":
-        return similarity.masked_fill(~routes[:, :, None], _NOTHING).amax(1)
-    return (similarity * routes[:, :, None]).sum(1) / routes.sum(1).clamp(min=1)[:, None]
+def _slices(keys: RoutingKeys) -> list[RoutingKeys]:
+    size = CHUNKS_AT_ONCE[keys.values.device.type]
+    return [keys[start : start + size] for start in range(0, len(keys), size)]
+
+
+@cache
+def _multiplies_bytes() -> bool:
+    """Whether the CPU multiplies 8-bit numbers faster than floats."""
+    return torch.cpu._is_vnni_supported()
+
+
+@cache
+def _has_triton() -> bool:
+    return find_spec("triton") is not None

@@ -16,6 +16,7 @@ from torch import Tensor
 
 from msa_bench.model.cache import LayerCache
 from msa_bench.model.decoder import Decoder, DecoderLayer, causal
+from msa_bench.model.upload import upload
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,11 +62,11 @@ class _DocumentPass:
         most = int(counts.max())
         self.padding = most * self.size - width
         chunk = torch.arange(most)
-        self.flat = (chunk < counts[:, None]).flatten().nonzero()[:, 0].to(device)
+        self.flat = upload((chunk < counts[:, None]).flatten().nonzero()[:, 0], device)
         tokens = (lengths[:, None] - chunk * self.size).clamp(1, self.size)
-        self.tokens = tokens.to(device, torch.float32)[:, :, None]
+        self.tokens = upload(tokens.float(), device)[:, :, None]
         real = torch.arange(width) < lengths[:, None]
-        self.real = None if bool(real.all()) else real.to(device)[:, :, None]
+        self.real = None if bool(real.all()) else upload(real, device)[:, :, None]
 
     def __call__(self, layer: DecoderLayer, normed: Tensor, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
         if layer.self_attn.routes:
@@ -108,7 +109,7 @@ def document_pass(
     attend = _DocumentPass(decoder, lengths, width)
     positions = torch.arange(width, device=decoder.device)[None]
     if starts is not None:
-        positions = positions + starts.to(decoder.device)[:, None]
+        positions = positions + upload(starts, decoder.device)[:, None]
     rope = decoder.rope(positions)
     hidden = decoder.model.embed_tokens(input_ids)
     last = max(decoder.config.msa.router_layers) if decoder.config.msa else 0

@@ -1,17 +1,19 @@
 """How fast documents are read: our document pass against transformers' forward pass, and against bare matrix products.
 
     msa-bench perf encode --model smollm2-135m --tokens 16K --json
+    msa-bench perf encode --shape qwen3-4b --tokens 1M --json
 
 Both sides read the same documents with the same weights, type and threads, in turns. Ours sorts them into batches and
 fills a memory bank, as encoding a corpus does; transformers reads them as they come, 16 at a time, padded, without its
-vocabulary projection and without keeping keys and values. Making and tokenising text is left out on both sides.
+vocabulary projection and without keeping keys and values. Making and tokenising text is left out on both sides. A
+shape has random weights, other ones on either side; on a GPU our layers are compiled as for a long memory.
 """
 
 from __future__ import annotations
 
 import json
 import random
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from statistics import median
 from typing import Any
 
@@ -23,9 +25,12 @@ from msa_bench.errors import UserError
 from msa_bench.evaluation.provenance import hardware, versions
 from msa_bench.memory.bank import MemoryBank
 from msa_bench.memory.cores import each_on_a_core
-from msa_bench.memory.encode import WINDOW, batch_tokens, encode_window
+from msa_bench.memory.encode import COMPILED_TOKENS, WINDOW, batch_tokens, encode_tokens, worth_compiling
+from msa_bench.memory.reading import Window
 from msa_bench.model.backbone import Backbone, load_memory_model
+from msa_bench.model.compiled import compiled_layers
 from msa_bench.model.config import FAMILIES
+from msa_bench.performance.shapes import named_shape, random_model
 from msa_bench.performance.timing import alternate
 
 SHORTEST, LONGEST = 20, 400
@@ -36,7 +41,13 @@ AT_ONCE = 16
 
 
 def perf_encode(
-    model: str, tokens: int, device: str = "auto", dtype: str = "auto", repeats: int = 3, seed: int = 42
+    model: str,
+    tokens: int,
+    device: str = "auto",
+    dtype: str = "auto",
+    repeats: int = 3,
+    seed: int = 42,
+    shape: str | None = None,
 ) -> dict[str, Any]:
     """Reading `tokens` tokens of documents, timed `repeats` times after a warm-up; JSON values, times in seconds.
 
@@ -47,20 +58,20 @@ def perf_encode(
         raise UserError(f"--tokens {tokens} holds no document; take at least {SHORTEST}, such as 16K.")
     if repeats < 1:
         raise UserError(f"--repeats {repeats} measures nothing; take at least 1, better 3.")
-    memory = load_memory_model(model, device, dtype)
+    memory = random_model(shape, device, dtype) if shape else load_memory_model(model, device, dtype)
     documents = make_documents(tokens, memory.config.vocab_size, seed)
     # A CPU reads a batch on every core.
     pieces = torch.get_num_threads() if memory.device.type == "cpu" else 1
     step = min(tokens, batch_tokens(memory.device))
-    seconds = alternate(
-        {
-            "ours": lambda: _encode(memory, documents),
-            "transformers": _transformers(memory, documents),
-            "products": _products(memory, step, pieces),
-        },
-        repeats,
-        memory.device,
-    )
+    windows = [Window.of(window) for window in _slices(documents, WINDOW)]
+    settings = named_shape(shape).hugging_face if shape else None
+    ways = {
+        "ours": lambda: _encode(memory, windows, tokens),
+        "transformers": _transformers(memory, documents, settings),
+        "products": _products(memory, step, pieces),
+    }
+    with compiled_layers(memory.decoder, worth_compiling(memory.device, COMPILED_TOKENS)):
+        seconds = alternate(ways, repeats, memory.device)
     ours, theirs, products = (median(seconds[name]) for name in ("ours", "transformers", "products"))
     floor = products * tokens / (step * pieces)
     row = {
@@ -81,7 +92,8 @@ def perf_encode(
     }
     return {
         "perf": "encode",
-        "model": model,
+        "model": shape or model,
+        "weights": "random" if shape else "the model's",
         "device": str(memory.device),
         "dtype": str(memory.dtype).removeprefix("torch."),
         "threads": torch.get_num_threads(),
@@ -125,23 +137,31 @@ def make_documents(tokens: int, vocabulary: int, seed: int) -> list[list[int]]:
     return documents
 
 
-def _encode(memory: Backbone, documents: Sequence[list[int]]) -> None:
-    bank = MemoryBank(memory.config, memory.device, memory.dtype)
-    for window in _slices(documents, WINDOW):
-        for _ in encode_window(memory, bank, window):
+def _encode(memory: Backbone, windows: Sequence[Window], tokens: int) -> None:
+    bank = MemoryBank(memory.config, memory.device, memory.dtype, chunks=tokens // 32)
+    for window in windows:
+        for _ in encode_tokens(memory, bank, window):
             pass
 
 
-def _transformers(memory: Backbone, documents: Sequence[list[int]]) -> Callable[[], None]:
+def _transformers(
+    memory: Backbone, documents: Sequence[list[int]], settings: Mapping[str, Any] | None
+) -> Callable[[], None]:
     from transformers import AutoConfig, AutoModel
     from transformers.utils import logging
 
     logging.disable_progress_bar()  # type: ignore[no-untyped-call]
-    raw = json.loads((memory.directory / "config.json").read_text(encoding="utf-8"))
+    raw = dict(settings or json.loads((memory.directory / "config.json").read_text(encoding="utf-8")))
     config = AutoConfig.for_model(FAMILIES[raw.pop("model_type")], **raw)
-    theirs = AutoModel.from_pretrained(
-        memory.directory, config=config, dtype=memory.dtype, attn_implementation="sdpa", local_files_only=True
-    )
+    if settings:
+        with memory.device:
+            theirs = AutoModel.from_config(  # type: ignore[no-untyped-call]
+                config, dtype=memory.dtype, attn_implementation="sdpa"
+            )
+    else:
+        theirs = AutoModel.from_pretrained(
+            memory.directory, config=config, dtype=memory.dtype, attn_implementation="sdpa", local_files_only=True
+        )
     theirs = theirs.to(memory.device).eval()
 
     @torch.inference_mode()

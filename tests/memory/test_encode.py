@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 import tiny
 import torch
@@ -11,9 +9,10 @@ from torch import Tensor
 
 from msa_bench.contracts import Document
 from msa_bench.errors import UserError
-from msa_bench.memory import encode
+from msa_bench.memory import encode, plan
 from msa_bench.memory.bank import MemoryBank
-from msa_bench.memory.encode import batches, check_memory, encode_corpus, estimate
+from msa_bench.memory.encode import batches, encode_corpus, estimate
+from msa_bench.memory.plan import Budget
 from msa_bench.model.backbone import Backbone
 from msa_bench.model.decoder import DecoderLayer, causal
 from msa_bench.model.passes import Pooled
@@ -145,13 +144,14 @@ def test_a_sample_of_a_few_hundred_documents_is_read_for_the_estimate() -> None:
 def test_a_memory_that_does_not_fit_is_refused_with_the_length_that_would(monkeypatch: pytest.MonkeyPatch) -> None:
     model = tiny.model()
     expected = estimate(model, tiny.corpus("The same words again and again." * 4))
-    monkeypatch.setattr(encode, "available_bytes", lambda device: expected.bytes // 2)
+    monkeypatch.setattr(plan, "available_bytes", lambda device: expected.bytes // 4)
     with pytest.raises(UserError, match="tokens would fit") as refused:
         encode_corpus(model, tiny.corpus("The same words again and again." * 4))
     assert f"{expected.tokens:,} tokens" in str(refused.value)
     fits = int(str(refused.value).split("about ")[1].split(" ")[0].replace(",", ""))
     assert 0 < fits < expected.tokens
-    check_memory(model, replace(expected, tokens=fits, bytes=expected.bytes * fits // expected.tokens))
+    chunks = expected.chunks * fits // expected.tokens
+    plan.plan(model.config, model.dtype, model.device, fits, chunks, Budget())
 
 
 def test_an_empty_corpus_is_refused() -> None:

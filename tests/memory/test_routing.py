@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from msa_bench.memory import routing
+from msa_bench.memory import reference, routing
 from msa_bench.memory.routing import document_scores, select
 from msa_bench.model.config import MSAConfig
 
@@ -73,7 +73,8 @@ def test_scores_do_not_depend_on_how_many_chunks_are_scored_at_once(
     queries, routes, keys = case(4, 2)
     msa = settings(head_reduce=head_reduce)
     whole = document_scores(queries, routes, keys, OFFSETS, msa)
-    monkeypatch.setattr(routing, "CHUNKS_AT_ONCE", 3)
+    monkeypatch.setitem(routing.CHUNKS_AT_ONCE, "cpu", 3)
+    monkeypatch.setattr(reference, "SLICE_CHUNKS", 3)
     torch.testing.assert_close(document_scores(queries, routes, keys, OFFSETS, msa), whole)
 
 

@@ -1,0 +1,227 @@
+"""How fast a query is routed over all documents of one layer, against the released engine's algorithm.
+
+    msa-bench perf routing --shape qwen3-4b --length 100M --keys bf16,fp8,int8 --queries 1 --json
+
+Every way ends with the k best documents on the device. The floor is the longer of reading every key once at the
+bandwidth a copy reaches here, and of the multiplications at the rate a matrix product reaches here, both measured in
+the same turns.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, replace
+from statistics import median
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from msa_bench.errors import UserError, unknown
+from msa_bench.evaluation.provenance import hardware, versions
+from msa_bench.memory.keys import KeyKind, RoutingKeys, stored_keys
+from msa_bench.memory.recall import SHORTLIST
+from msa_bench.memory.routing import Routing, Spans, join_heads, scaled_queries
+from msa_bench.memory.tier import ranges
+from msa_bench.memory.topk import Best, best
+from msa_bench.model.backbone import resolve_device, resolve_dtype
+from msa_bench.performance.released import released_scores
+from msa_bench.performance.shapes import (
+    CHUNK_TOKENS,
+    RANDOM,
+    check_room,
+    document_counts,
+    named_shape,
+    random_keys,
+    random_queries,
+)
+from msa_bench.performance.timing import alternate
+
+KINDS: dict[str, KeyKind] = {"bf16": "exact", "fp8": "fp8", "int8": "int8"}
+"""`--keys` -> how keys are stored; `bf16` are keys in the model's own type."""
+
+TOP_K = 16
+COPIED = 1 << 30
+COMPARED = 16
+"""Queries whose selections are compared with those of float32."""
+
+
+@torch.inference_mode()
+def perf_routing(
+    shape: str,
+    length: int,
+    keys: Sequence[str] = ("bf16",),
+    queries: int = 1,
+    query_tokens: int = 32,
+    repeats: int = 5,
+    device: str = "auto",
+    dtype: str = "auto",
+    seed: int = 42,
+) -> dict[str, Any]:
+    """Routing `queries` of `query_tokens` tokens over `length` tokens of memory, one layer, as JSON values; a row for
+    every kind of keys, times in seconds. `selected_same` is the share of the documents float32 selects for
+    some queries."""
+    for kind in keys:
+        if kind not in KINDS:
+            raise unknown("kind of keys", kind, KINDS)
+    if min(queries, query_tokens, repeats) < 1:
+        raise UserError("--queries, --query-tokens and --repeats take whole numbers from 1.")
+    sizes, where = named_shape(shape), resolve_device(device)
+    kept = resolve_dtype(dtype, where)
+    config = sizes.config(layers=1)
+    assert config.msa is not None
+    msa = config.msa
+    chunks, features = length // CHUNK_TOKENS, sizes.kv_heads * sizes.head_dim
+    check_room(chunks * features * (kept.itemsize + len(keys)) + 2 * COPIED, where, f"Routing over {length:,} tokens")
+    counts = document_counts(length, torch.Generator().manual_seed(seed))
+
+    exact = torch.empty(chunks, sizes.kv_heads, sizes.head_dim, device=where, dtype=kept)
+    start = 0
+    for part in random_keys(sizes, chunks, where, kept, seed):
+        exact[start : start + len(part)] = part
+        start += len(part)
+    stored = {kind: _stored(exact, KINDS[kind]) for kind in keys}
+    spans = Spans.of(torch.cat((torch.zeros(1, dtype=torch.int64), counts.cumsum(0))), where)
+    asked = random_queries(sizes, queries, query_tokens, where, kept, seed + 1)
+    routing = Routing.of(torch.ones(queries, query_tokens, dtype=torch.bool), spans, msa)
+
+    def route(kind: str) -> Callable[[], object]:
+        return lambda: best(routing.scores(asked, stored[kind]), TOP_K)
+
+    ways = {kind: route(kind) for kind in keys}
+    ways["reference"] = lambda: best(released_scores(asked, exact, spans.offsets, msa), TOP_K)
+    source = torch.empty(min(COPIED, exact.nbytes), dtype=torch.uint8, device=where)
+    target = torch.empty_like(source)
+    ways["copy"] = lambda: target.copy_(source)
+    square = torch.randn(2048 if where.type == "cpu" else 8192, features, device=where, dtype=kept)
+    ways["product"] = lambda: square @ square.T
+    seconds = alternate(ways, repeats, where)
+    medians = {name: median(times) for name, times in seconds.items()}
+
+    bandwidth = 2 * source.nbytes / medians["copy"]
+    rate = 2 * features * len(square) ** 2 / medians["product"]
+    operations = 2 * chunks * features * queries * query_tokens
+    compared = random_queries(sizes, COMPARED, query_tokens, where, kept, seed + 2)
+    routed = Routing.of(torch.ones(COMPARED, query_tokens, dtype=torch.bool), spans, msa)
+    wanted = best(replace(routed, path="torch").scores(compared.float(), RoutingKeys(exact)), TOP_K)
+    rows = []
+    for kind in keys:
+        floor = max(stored[kind].bytes / bandwidth, operations / rate)
+        row = {
+            "what": f"routing, {kind} keys",
+            "keys": kind,
+            "key_dtype": str(stored[kind].values.dtype).removeprefix("torch."),
+            "bytes": stored[kind].bytes,
+            "median_seconds": medians[kind],
+            "seconds": seconds[kind],
+            "reference_median_seconds": medians["reference"],
+            "reference_seconds": seconds["reference"],
+            "ratio_vs_reference": medians["reference"] / medians[kind],
+            "floor_seconds": floor,
+            "ratio_to_floor": medians[kind] / floor,
+            "selected_same": _same(best(routed.scores(compared, stored[kind]), TOP_K), wanted),
+        }
+        if where.type == "cuda":
+            row["kernels"] = _kernels(routing, asked, stored[kind], repeats)
+        if kind != "bf16":
+            row["selected_same_rescored"] = _same(_rescored(routed, compared, stored[kind], exact), wanted)
+        rows.append(row)
+    return {
+        "perf": "routing",
+        "shape": shape,
+        "length_tokens": length,
+        "chunks": chunks,
+        "documents": len(counts),
+        "chunk_tokens": CHUNK_TOKENS,
+        "queries": queries,
+        "query_tokens": query_tokens,
+        "layers": 1,
+        "repeats": repeats,
+        "device": str(where),
+        "dtype": str(kept).removeprefix("torch."),
+        "threads": torch.get_num_threads(),
+        "copy_bytes_per_second": bandwidth,
+        "matmul_flops_per_second": rate,
+        "notes": [RANDOM],
+        "hardware": hardware(),
+        "versions": versions(),
+        **(rows[0] if len(rows) == 1 else {}),
+        "rows": rows,
+    }
+
+
+def render_routing(result: dict[str, Any]) -> str:
+    """What `perf_routing` measured, in a few lines of text."""
+    lines = [
+        f"{result['shape']}, {result['dtype']}, {result['device']}: {result['queries']} x {result['query_tokens']} "
+        f"tokens over {result['length_tokens']:,} tokens in {result['documents']:,} documents, one layer, median of "
+        f"{result['repeats']} ({RANDOM})"
+    ]
+    for row in result["rows"]:
+        again = row.get("selected_same_rescored")
+        lines.append(
+            f"  {row['what']:<20} {row['median_seconds'] * 1e3:>9.3f} ms  {row['ratio_to_floor']:>6.2f} x floor  "
+            f"{row['ratio_vs_reference']:>7.1f} x as fast as the reference  selected as in float32: "
+            f"{row['selected_same']:.1%}" + ("" if again is None else f", re-scored {again:.1%}")
+        )
+    reference = result["rows"][0]["reference_median_seconds"]
+    return "\n".join((*lines, f"  {'reference algorithm':<20} {reference * 1e3:>9.3f} ms"))
+
+
+def _kernels(routing: Routing, queries: Tensor, keys: RoutingKeys, repeats: int) -> list[dict[str, Any]]:
+    """The Triton kernel alone, by the GPU's own clock, for several ways to cut its work; the fastest first."""
+    from triton.runtime.errors import OutOfResources
+
+    from msa_bench.memory.kernels import NARROW, WIDE, WIDE_BYTES, Tiles, best_chunk_scores
+
+    joined = join_heads(scaled_queries(queries, routing.msa), keys.values.shape[1])
+    document, documents = routing.spans.document, routing.spans.documents
+    tried = []
+    for tiles in (
+        NARROW,
+        WIDE,
+        WIDE_BYTES,
+        Tiles(64, 128, 4, 4),
+        Tiles(64, 64, 4, 5),
+        Tiles(128, 64, 4, 4),
+        Tiles(256, 64, 8, 3),
+    ):
+        try:
+            best_chunk_scores(joined, keys, document, documents, tiles)
+        except OutOfResources:  # these tiles do not fit this GPU's shared memory
+            continue
+        seconds = []
+        for _ in range(repeats):
+            begin, end = (torch.cuda.Event(enable_timing=True) for _ in range(2))  # type: ignore[no-untyped-call]
+            begin.record()
+            best_chunk_scores(joined, keys, document, documents, tiles)
+            end.record()
+            end.synchronize()
+            seconds.append(begin.elapsed_time(end) / 1e3)
+        tried.append({"tiles": asdict(tiles), "median_seconds": median(seconds)})
+    return sorted(tried, key=lambda one: one["median_seconds"])
+
+
+def _stored(exact: Tensor, kind: KeyKind) -> RoutingKeys:
+    if kind == "exact":
+        return RoutingKeys(exact)
+    parts = [stored_keys(part, kind) for part in exact.split(1 << 18)]  # type: ignore[no-untyped-call]
+    scales = [part.scales for part in parts if part.scales is not None]
+    return RoutingKeys(torch.cat([part.values for part in parts]), torch.cat(scales))
+
+
+def _rescored(routing: Routing, queries: Tensor, keys: RoutingKeys, exact: Tensor) -> Best:
+    """The best after scoring a shortlist of each query again, as a bank with exact keys in a lower tier does."""
+    offsets = routing.spans.offsets.cpu()
+    short = best(routing.scores(queries, keys), SHORTLIST * TOP_K).ids.cpu()
+    rows = [ranges(offsets[ids], offsets[ids + 1] - offsets[ids]) for ids in (row[row >= 0] for row in short)]
+    index = torch.nn.utils.rnn.pad_sequence(rows, batch_first=True).to(exact.device)
+    visible = torch.arange(index.shape[1]) < torch.tensor([len(row) for row in rows])[:, None]
+    return best(routing.rescored(queries, exact[index], index, visible.to(exact.device)), TOP_K)
+
+
+def _same(found: Best, wanted: Best) -> float:
+    shared = sum(
+        len(set(ours.tolist()) & set(theirs.tolist())) for ours, theirs in zip(found.rows(), wanted.rows(), strict=True)
+    )
+    return shared / sum(map(len, wanted.rows()))

@@ -1,0 +1,149 @@
+"""Every way to compute the scores of a bank against the definition, on random and on adversarial cases."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+import torch
+from torch import Tensor
+
+from msa_bench.memory.keys import KeyKind, stored_keys
+from msa_bench.memory.routing import Path as Way
+from msa_bench.memory.routing import document_scores, select
+from msa_bench.model.config import MSAConfig
+
+pytest.importorskip("triton", reason="the kernel needs the extra [gpu]")
+
+MSA = MSAConfig(router_layers=(0,))
+
+
+@dataclass(frozen=True)
+class Case:
+    queries: Tensor
+    routes: Tensor
+    keys: Tensor
+    offsets: Tensor
+
+
+def case(
+    batch: int = 3, tokens: int = 7, counts: tuple[int, ...] = (3, 1, 70, 2, 5), heads: int = 4, size: int = 8
+) -> Case:
+    chance = torch.Generator().manual_seed(batch * 101 + tokens)
+    keys = torch.randn(sum(counts), 2, size, generator=chance)
+    routes = torch.rand(batch, tokens, generator=chance) < 0.7
+    routes[:, -1] = True
+    return Case(
+        torch.randn(batch, heads, tokens, size, generator=chance),
+        routes,
+        keys / keys.norm(dim=-1, keepdim=True),
+        torch.tensor([0, *counts]).cumsum(0),
+    )
+
+
+def tied() -> Case:
+    """Documents of one key: all scores are equal."""
+    made = case()
+    return Case(made.queries, made.routes, made.keys[:1].expand_as(made.keys).contiguous(), made.offsets)
+
+
+def silent() -> Case:
+    """Rows in which no token routes beside one in which some do."""
+    made = case()
+    made.routes[0] = made.routes[2] = False
+    return made
+
+
+def zeros() -> Case:
+    """Keys that are nothing, and queries too."""
+    made = case()
+    made.keys[:40] = 0
+    made.queries[1] = 0
+    return made
+
+
+CASES = {
+    "random": case(),
+    "one row": case(batch=1, tokens=1),
+    "one document": case(counts=(1,)),
+    "one long document": case(counts=(300,)),
+    "fewer than k": case(counts=(2, 2)),
+    "ragged": case(batch=5, tokens=33, counts=(1, 129, 1, 1, 64, 3)),
+    "long prompts": case(batch=2, tokens=300),
+    "many rows": case(batch=40, tokens=12),
+    "odd features": case(heads=6, size=24),
+    "ties": tied(),
+    "silent rows": silent(),
+    "nothing": zeros(),
+}
+
+
+def scores(one: Case, way: Way, kind: KeyKind = "exact") -> Tensor:
+    return document_scores(one.queries, one.routes, stored_keys(one.keys, kind), one.offsets, MSA, way)
+
+
+@pytest.mark.parametrize("name", CASES)
+@pytest.mark.parametrize("way", ["torch", "triton"])
+def test_exact_scores_and_selections_are_those_of_the_definition(name: str, way: Way) -> None:
+    wanted, found = scores(CASES[name], "reference"), scores(CASES[name], way)
+    torch.testing.assert_close(found, wanted, atol=1e-5, rtol=1e-5)
+    for row, ids in enumerate(select(found, 2)):
+        kept = wanted[row][select(wanted, 2)[row]]
+        torch.testing.assert_close(wanted[row][ids], kept, atol=1e-5, rtol=1e-5)
+
+
+@pytest.mark.parametrize("kind", ["fp8", "int8"])
+@pytest.mark.parametrize("name", CASES)
+@pytest.mark.parametrize("way", ["torch", "triton"])
+def test_scores_of_8_bit_keys_are_near_the_exact_ones(name: str, way: Way, kind: KeyKind) -> None:
+    wanted, found = scores(CASES[name], "reference"), scores(CASES[name], way, kind)
+    assert torch.equal(found.isfinite(), wanted.isfinite())
+    real = wanted.isfinite()
+    assert (found[real] - wanted[real]).abs().max().item() < 0.06 if real.any() else True
+
+
+def test_half_precision_keys_are_multiplied_in_full() -> None:
+    one = case()
+    half = Case(one.queries.half(), one.routes, one.keys.half(), one.offsets)
+    torch.testing.assert_close(scores(half, "triton"), scores(half, "torch"), atol=1e-5, rtol=1e-5)
+
+
+COMPILE = """
+import triton
+from triton.backends.compiler import GPUTarget
+from triton.compiler import ASTSource
+from msa_bench.memory.kernels import NARROW, WIDE_BYTES, _kernel
+
+def build(kind, rows, tokens, tiles, scaled):
+    names = _kernel.arg_names
+    pointers = {"queries": kind, "query_scales": "fp32", "keys": kind, "key_scales": "fp32", "document": "i64"}
+    fixed = {"FEATURES": 1024, "ROWS": rows, "TILES": 1, "TOKENS": tokens, "CHUNKS": tiles.chunks,
+             "STEP": tiles.features, "SCALED_KEYS": scaled, "SCALED_QUERIES": scaled, "PRECISION": "tf32"}
+    types = {name: "*" + kind for name, kind in (pointers | {"out": "fp32"}).items()}
+    types |= dict.fromkeys(("chunks", "rows", "documents", "groups"), "i32") | dict.fromkeys(fixed, "constexpr")
+    source = ASTSource(_kernel, types, {(names.index(name),): value for name, value in fixed.items()})
+    made = triton.compile(source, GPUTarget("cuda", 90, 32), {"num_warps": tiles.warps, "num_stages": tiles.stages})
+    assert "wgmma" in made.asm["ptx"] and made.metadata.shared < 227 * 1024
+
+build("bf16", 1, 32, NARROW, False)
+build("fp8e4nv", 4, 64, WIDE_BYTES, True)
+"""
+
+
+@pytest.mark.slow
+def test_the_kernel_compiles_for_hopper_and_uses_its_matrix_units(tmp_path: Path) -> None:
+    """Slow: it compiles twice, in a process that does not interpret."""
+    script = tmp_path / "compile_kernel.py"
+    script.write_text(COMPILE)
+    environment = {name: value for name, value in os.environ.items() if name != "TRITON_INTERPRET"}
+    done = subprocess.run(
+        [sys.executable, str(script)],
+        env=environment | {"TRITON_CACHE_DIR": str(tmp_path)},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr

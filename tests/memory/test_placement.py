@@ -1,0 +1,107 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import tiny
+import torch
+
+from msa_bench.errors import UserError
+from msa_bench.memory import plan
+from msa_bench.memory.bank import MemoryBank, Placement, bytes_per_chunk
+from msa_bench.memory.encode import encode_window
+from msa_bench.memory.files import load_bank, save_bank
+from msa_bench.memory.offload import Offload
+from msa_bench.memory.plan import Budget, parse_budget
+from msa_bench.memory.recall import BankRecall
+from msa_bench.memory.tier import Tier
+
+CPU, GPU = torch.device("cpu"), torch.device("cuda")
+EIGHT_BITS = [Placement(keys="int8"), Placement(keys="fp8"), Placement(keys="int8", rescore=False)]
+
+
+def bank(placement: Placement | None = None) -> MemoryBank:
+    model = tiny.model()
+    chance = torch.Generator().manual_seed(3)
+    made = MemoryBank(model.config, CPU, torch.float32, placement=placement)
+    documents = [torch.randint(0, 300, (5 + number % 17,), generator=chance).tolist() for number in range(60)]
+    for _ in encode_window(model, made, documents):
+        pass
+    return made
+
+
+def recall(made: MemoryBank, **settings: object) -> tuple[BankRecall, dict[int, object]]:
+    one = BankRecall(made, torch.ones(3, 4, dtype=torch.bool), [(), {1, 5}, range(60)], 4)
+    chance = torch.Generator().manual_seed(8)
+    layers = tiny.model(**settings).decoder.layers
+    return one, {layer: one(layers[layer], torch.randn(3, 4, 4, 8, generator=chance)) for layer in made.layers}
+
+
+@pytest.mark.parametrize("placement", EIGHT_BITS[:2])
+def test_8_bit_keys_with_rescoring_select_and_fetch_what_exact_keys_do(placement: Placement) -> None:
+    (wanted, contexts), (found, others) = recall(bank()), recall(bank(placement))
+    for layer, rows in wanted.selections.items():
+        for row, ids in enumerate(rows):
+            assert ids.tolist() == found.selections[layer][row].tolist()
+        for part in ("keys", "values", "visible"):
+            assert torch.equal(getattr(contexts[layer], part), getattr(others[layer], part))
+
+
+def test_a_bank_is_saved_exactly_whatever_it_keeps_for_routing(tmp_path: Path) -> None:
+    made, exact = bank(EIGHT_BITS[0]), bank()
+    save_bank(made, tmp_path, made.identity("abc"))
+    for placement in (None, *EIGHT_BITS):
+        opened = load_bank(tmp_path, made.config, CPU, made.identity("abc"), placement)
+        for layer in made.layers:
+            assert torch.equal(opened.pooled(layer).keys, exact.pooled(layer).keys)
+            if placement is None or placement.rescore:
+                assert torch.equal(opened.routing_keys(layer), exact.routing_keys(layer))
+
+
+@pytest.mark.parametrize("placement", [Placement(), *EIGHT_BITS])
+def test_bytes_are_counted_as_they_are_taken(placement: Placement) -> None:
+    made = bank(placement)
+    assert made.bytes == made.chunks * sum(bytes_per_chunk(made.config, made.dtype, placement))
+
+
+def test_what_leaves_a_gpu_arrives_in_its_rows() -> None:
+    tier, offload = Tier(torch.zeros(9, 2), rows=9), Offload()
+    for number in range(3):
+        offload.push(torch.arange(number, 9, 3), [(tier, torch.full((3, 2), float(number)))])
+    offload.finish()
+    assert tier.storage[:, 0].tolist() == [0, 1, 2] * 3
+
+
+def planned(gpu: int, host: int, monkeypatch: pytest.MonkeyPatch, saved: bool = False) -> Placement:
+    config = tiny.model().config
+    monkeypatch.setattr(plan, "available_bytes", lambda device: 10**12)
+    return plan.plan(config, torch.bfloat16, GPU, 10**6, 10**4, Budget(gpu, host), saved).placement
+
+
+def test_the_plan_takes_the_first_placement_that_fits(monkeypatch: pytest.MonkeyPatch) -> None:
+    keys, content = (10**4 * part for part in bytes_per_chunk(tiny.model().config, torch.bfloat16))
+    assert planned(2 * (keys + content), 0, monkeypatch) == Placement()
+    assert planned(keys * 6 // 5, 2 * content, monkeypatch) == Placement(content="host")
+    assert planned(keys * 4 // 5, 2 * content, monkeypatch) == Placement(keys="int8", content="host")
+    assert planned(keys * 4 // 5, content * 6 // 5, monkeypatch) == Placement("int8", "host", rescore=False)
+    with pytest.raises(UserError, match=r"needs .* on cuda, .* in host memory, .* tokens would fit"):
+        planned(keys * 4 // 5, content * 6 // 5, monkeypatch, saved=True)
+
+
+def test_the_length_that_is_said_to_fit_does(monkeypatch: pytest.MonkeyPatch) -> None:
+    config = tiny.model().config
+    with pytest.raises(UserError, match="would fit") as refused:
+        planned(300_000, 400_000, monkeypatch)
+    fits = int(str(refused.value).split("about ")[1].split(" ")[0].replace(",", ""))
+    plan.plan(config, torch.bfloat16, GPU, fits, 10**4 * fits // 10**6, Budget(300_000, 400_000))
+
+
+def test_budgets_are_read() -> None:
+    assert parse_budget("gpu=40GB,host=64GB") == Budget(40 * 10**9, 64 * 10**9)
+    assert parse_budget("host=1.5GiB") == Budget(None, 3 * 2**29)
+
+
+@pytest.mark.parametrize("text", ["40GB", "gpu=40", "gpu=40GB,gpu=1GB", "disk=1GB", "", "gpu=-1GB"])
+def test_a_budget_that_is_not_one_is_refused(text: str) -> None:
+    with pytest.raises(UserError, match="gpu=40GB,host=64GB"):
+        parse_budget(text)
