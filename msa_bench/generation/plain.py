@@ -50,10 +50,8 @@ def _one_by_one(backbone: Backbone, prompts: Mapping[int, Sequence[int]], max_ne
     before: Sequence[int] = ()
     for index in sorted(prompts, key=lambda index: tuple(prompts[index])):
         prompt = prompts[index]
-        # At least the last token is read again: the first new one follows from it. A short beginning is not worth
-        # sharing: from position 0 on, the causal kernel leaves out half of the work.
+        # At least the last token is read again: the first new one follows from it.
         shared = min(common_prefix(before, prompt), len(prompt) - 1)
-        shared = shared if 2 * shared > len(prompt) else 0
         session.rewind(shared)
         yield from _continue(backbone, session, {index: prompt[shared:]}, max_new_tokens)
         before = prompt

@@ -77,3 +77,20 @@ def test_what_long_prompts_begin_with_is_read_once(monkeypatch: pytest.MonkeyPat
     found = {one.index: one.tokens for one in generate(model, prompts, 3)}
     assert sum(read) <= len(shared) + 4 + 3 * 3
     assert found == {index: naive(model, prompt, 3)[0] for index, prompt in enumerate(prompts)}
+
+
+@pytest.mark.parametrize("shared", [1, 9, 29])
+def test_a_beginning_of_any_length_is_shared(monkeypatch: pytest.MonkeyPatch, shared: int) -> None:
+    model = tiny.model(sizes={"max_position_embeddings": 32})
+    prompts = [[*range(20, 20 + shared), *range(100 + start, 130 - shared + start)] for start in (0, 40)]
+    read: list[int] = []
+    feed = Session.feed
+
+    def counting(session: Session, tokens: Sequence[Sequence[int]], recall: Recall | None = None) -> Tensor:
+        read.append(sum(map(len, tokens)))
+        return feed(session, tokens, recall)
+
+    monkeypatch.setattr(Session, "feed", counting)
+    found = {one.index: one.tokens for one in generate(model, prompts, 1)}
+    assert read == [30, 30 - shared]
+    assert found == {index: naive(model, prompt, 1)[0] for index, prompt in enumerate(prompts)}
