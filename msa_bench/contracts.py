@@ -30,6 +30,8 @@ class Question:
     """One question with what it takes to score it.
 
     `answers` are the expected strings; whether all of them or any one of them is wanted is the task's main score.
+    For a gold document `substitutes` names others that serve as well. `relevance` grades documents, larger is better;
+    it is empty where nobody graded and what it leaves out is not relevant.
     `own_ids[i]` takes the place of `replaced_ids[i]` for this question and is invisible to every other one.
     `intro` and `answer_prefix` are what a prompt that holds the whole text may say before it, and the words an answer
     may be started with; systems that cannot use them say so in their notes.
@@ -45,6 +47,8 @@ class Question:
     depth: float | None = None
     intro: str = ""
     answer_prefix: str = ""
+    substitutes: Mapping[int, Sequence[int]] = field(default_factory=dict)
+    relevance: Mapping[int, int] = field(default_factory=dict)
 
 
 class Corpus(Protocol):
@@ -90,7 +94,10 @@ class Dataset:
 
 @dataclass(frozen=True, slots=True)
 class TaskRequest:
-    """What a user asks of a task. Lengths are in tokens of the model under test, counted by `count_tokens`."""
+    """What a user asks of a task. Lengths are in tokens of the model under test, counted by `count_tokens`.
+
+    `pad` names what a memory is filled up with where the task's own documents do not reach the length.
+    """
 
     length: int | None
     samples: int
@@ -100,6 +107,7 @@ class TaskRequest:
     data: Path | None = None
     haystack: Path | None = None
     doc_tokens: int = 128
+    pad: str | None = None
 
 
 class Task(Protocol):
@@ -120,6 +128,13 @@ class ScoringTask(Protocol):
     """A task with scores of its own, added to the ones every task gets (exact match, F1, containment, retrieval)."""
 
     def score(self, question: Question, answer: Answer) -> Mapping[str, float]: ...
+
+
+@runtime_checkable
+class ComparingTask(Protocol):
+    """A task that names how its answers are compared; the others are compared as in SQuAD (`squad`)."""
+
+    normaliser: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -42,6 +42,10 @@ def run(
     ] = None,
     data: Annotated[Path | None, typer.Option(help="Directory with the task's data.")] = None,
     haystack: Annotated[Path | None, typer.Option(help="Text file or directory to hide needles in.")] = None,
+    pad: Annotated[
+        str | None,
+        typer.Option(help="Fill a bank that is too short for --length up: synthetic.", metavar="synthetic"),
+    ] = None,
     doc_tokens: Annotated[
         int | None, typer.Option(help="Most tokens in a document of a haystack.", show_default="128")
     ] = None,

@@ -14,7 +14,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import yaml
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
@@ -65,6 +65,7 @@ class RunConfig(BaseModel):
     ablate: Annotated[dict[str, str], BeforeValidator(_switches)] = {}
     data: Path | None = None
     haystack: Path | None = None
+    pad: Literal["synthetic"] | None = None
     doc_tokens: Annotated[int, Field(ge=1)] = 128
     max_answer_tokens: Annotated[int, Field(ge=1)] = 128
     batch_size: Annotated[int, Field(ge=1)] = 8
@@ -74,7 +75,9 @@ class RunConfig(BaseModel):
 
     def identity(self) -> dict[str, Any]:
         """The settings that decide what is measured, as JSON values; where it is written is not one of them."""
-        return self.model_dump(mode="json", exclude={"out"})
+        # A setting that came later is left out where it is not used, so that older runs are still the same run.
+        later = {"pad"} if self.pad is None else set()
+        return self.model_dump(mode="json", exclude={"out"} | later)
 
     def sha256(self) -> str:
         """The hash of `identity()`; equal hashes mean the same run."""
