@@ -81,10 +81,7 @@ class Rag:
         retrieved = time.perf_counter() - started
         tokenizer = self._backbone.tokenizer
         frame = Frame.of(question, tokenizer, self._backbone.window, self._request.max_answer_tokens)
-        ranking = tuple(document for document, _ in found)
-        notes: tuple[str, ...] = ()
-        if not found or found[0][1] == 0:
-            notes = ("no term of the question occurs in a document it may see; passages are the first by id",)
+        ranking = found.ids
         for k in KS:
             started = time.perf_counter()
             context = keep_start(_passages(corpus, ranking[:k], tokenizer), frame.room)
@@ -97,7 +94,7 @@ class Rag:
                 variant=f"k={k}",
                 ranking=ranking,
                 bounds=(CONTEXT_TRUNCATED,) if context.truncated else (),
-                notes=notes,
+                notes=found.notes,
             )
 
 
