@@ -48,10 +48,12 @@ _TERM = re.compile(rf"[{_CJK}]|[^\W{_CJK}]+(?:-[^\W{_CJK}]+)*")
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """What one search found: (id, score), best first, and what the answer should say of how it was found."""
+    """What one search found: (id, score), best first; what the answer should say of how it was found; and how many
+    tokens language models read for it."""
 
     hits: list[tuple[int, float]]
     notes: tuple[str, ...] = ()
+    tokens: int = 0
 
     @property
     def ids(self) -> tuple[int, ...]:

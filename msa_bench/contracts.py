@@ -183,7 +183,11 @@ def no_progress(step: str, done: int, total: int | None, unit: str) -> None:
 
 @dataclass(frozen=True, slots=True)
 class SystemRequest:
-    """What a user asks of a system: the model by name, directory or hub id, where it runs, and what to switch off."""
+    """What a user asks of a system: the model by name, directory or hub id, where it runs, and what to switch off.
+
+    `reader` is another model that answers in front of a retriever: a directory, a hub id, or MODEL@URL for an
+    OpenAI-compatible endpoint. Systems without such a part ignore it.
+    """
 
     model: str
     device: str = "auto"
@@ -191,6 +195,7 @@ class SystemRequest:
     seed: int = 42
     max_answer_tokens: int = 128
     batch_size: int = 8
+    reader: str | None = None
     ablations: Mapping[str, str] = field(default_factory=dict)
 
 

@@ -32,6 +32,14 @@ def run(
     model: Annotated[
         str | None, typer.Option(help="Model name, directory or Hugging Face id.", show_default="smollm2-135m")
     ] = None,
+    reader: Annotated[
+        str | None,
+        typer.Option(
+            help="Another model that answers for the retrieval baselines: a directory, a hub id, or MODEL@URL for an "
+            "OpenAI-compatible endpoint (key from OPENAI_API_KEY).",
+            show_default="the model",
+        ),
+    ] = None,
     samples: Annotated[int | None, typer.Option(help="Questions per subtask.", show_default="5")] = None,
     seed: Annotated[int | None, typer.Option(help="Seed of the data.", show_default="42")] = None,
     subtask: Annotated[

@@ -59,6 +59,7 @@ class RunConfig(BaseModel):
     length: Annotated[int | None, BeforeValidator(_length), Field(gt=0)] = None
     system: Names = ("msa",)
     model: str = "smollm2-135m"
+    reader: str | None = None
     samples: Annotated[int, Field(ge=1)] = 5
     seed: Annotated[int, Field(ge=0)] = 42
     subtask: Names = ()

@@ -111,6 +111,7 @@ def system_requests(config: RunConfig, factories: Mapping[str, Factory]) -> dict
             seed=config.seed,
             max_answer_tokens=config.max_answer_tokens,
             batch_size=config.batch_size,
+            reader=config.reader,
             ablations={key: value for key, value in config.ablate.items() if key in keys},
         )
         for name, keys in known.items()
