@@ -57,7 +57,8 @@ class MemAgent:
     def __init__(self, request: SystemRequest) -> None:
         self._request = request
         self._reader: Reader = load_reader(request)
-        self._note = _tokens("note", request.ablations.get("note", str(NOTE_TOKENS)), self._reader.window // 4)
+        most = self._reader.window // 4
+        self._note = _tokens("note", request.ablations.get("note", str(min(NOTE_TOKENS, most))), most)
         default = str(self._reader.window // 2)
         self._chunk = _tokens("chunk", request.ablations.get("chunk", default), self._reader.window // 2)
         self._corpus: Corpus | None = None
@@ -85,10 +86,9 @@ class MemAgent:
         corpus = self._corpus
         open_ = [_Progressing(one, self._chunks(corpus, one), encode(NOTHING)) for one in questions]
         reading, sections = open_, 0
-        while reading:
-            reading = [one for one in reading if self._advance(one)]
+        while reading := [one for one in reading if self._advance(one)]:
             self._read_chunk(reading)
-            sections += bool(reading)
+            sections += 1
             progress("read the text", sections, None, "sections")
         request = self._request
         yield from read(

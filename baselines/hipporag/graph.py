@@ -44,7 +44,7 @@ class Graph:
     def pagerank(self, seeds: Floats, weights: Floats) -> Floats:
         """Scores `[nodes]` of a walk that returns to `seeds` `[nodes]` with probability 1/2 at every step."""
         found = self._graph.personalized_pagerank(
-            damping=DAMPING, directed=False, weights=weights, reset=seeds, implementation="prpack"
+            damping=DAMPING, directed=False, weights=weights.tolist(), reset=seeds.tolist(), implementation="prpack"
         )
         return np.asarray(found)
 
