@@ -110,6 +110,16 @@ class TaskRequest:
     pad: str | None = None
 
 
+class Progress(Protocol):
+    """Receives how far a long step is; called often, so showing it is the receiver's business to throttle."""
+
+    def __call__(self, step: str, done: int, total: int | None, unit: str) -> None: ...
+
+
+def no_progress(step: str, done: int, total: int | None, unit: str) -> None:
+    """A `Progress` that shows nothing."""
+
+
 class Task(Protocol):
     """A benchmark task. `subtasks` is empty for a task without parts; `main_score` names the score tables show."""
 
@@ -128,6 +138,25 @@ class ScoringTask(Protocol):
     """A task with scores of its own, added to the ones every task gets (exact match, F1, containment, retrieval)."""
 
     def score(self, question: Question, answer: Answer) -> Mapping[str, float]: ...
+
+
+@runtime_checkable
+class DataTask(Protocol):
+    """A task with data of its own. `bank_tokens` is the size of the bank of the paper, `source` where data come from.
+
+    `available` says in a few words what is on this machine or how to get it. `fetch` brings the data here and returns
+    their directory: the `scaled` bank where there is one, the `original` data set rather than the benchmark made of it.
+    `check` counts what is in a user's directory. Both raise a `UserError` for what cannot be had or read.
+    """
+
+    bank_tokens: int | None
+    source: str
+
+    def available(self) -> str: ...
+
+    def fetch(self, scaled: bool = False, original: bool = False, progress: Progress = no_progress) -> Path: ...
+
+    def check(self, directory: Path) -> Mapping[str, int | str]: ...
 
 
 @runtime_checkable
@@ -169,16 +198,6 @@ class IndexReport:
     seconds: float
     bytes: int
     notes: tuple[str, ...] = ()
-
-
-class Progress(Protocol):
-    """Receives how far a long step is; called often, so showing it is the receiver's business to throttle."""
-
-    def __call__(self, step: str, done: int, total: int | None, unit: str) -> None: ...
-
-
-def no_progress(step: str, done: int, total: int | None, unit: str) -> None:
-    """A `Progress` that shows nothing."""
 
 
 @dataclass(frozen=True, slots=True)

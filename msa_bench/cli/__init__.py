@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import typer
 
-from msa_bench.cli import listing, parity, perf, run, train
+from msa_bench.cli import data, listing, parity, perf, run, train
 from msa_bench.errors import UserError
 
 app = typer.Typer(
@@ -20,6 +20,7 @@ app.command("run")(run.run)
 app.command("parity")(parity.parity)
 app.command("train")(train.train)
 app.add_typer(perf.app, name="perf")
+app.add_typer(data.app, name="data")
 app.command("tasks")(listing.tasks)
 app.command("systems")(listing.systems)
 

