@@ -202,7 +202,10 @@ class IndexReport:
 
 @dataclass(frozen=True, slots=True)
 class SystemRequest:
-    """What a user asks of a system: the model by name, directory or hub id, where it runs, and what to switch off."""
+    """What a user asks of a system: the model by name, directory or hub id, where it runs, and what to switch off.
+
+    What a system encodes it may keep in the directory `bank` and take up from there.
+    """
 
     model: str
     device: str = "auto"
@@ -210,6 +213,7 @@ class SystemRequest:
     seed: int = 42
     max_answer_tokens: int = 128
     batch_size: int = 8
+    bank: Path | None = None
     ablations: Mapping[str, str] = field(default_factory=dict)
 
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import typer
 
-from msa_bench.cli import data, listing, parity, perf, run, train
+from msa_bench.cli import ask, data, listing, parity, perf, run, train
 from msa_bench.errors import UserError
 
 app = typer.Typer(
@@ -17,6 +17,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.command("run")(run.run)
+app.command("ask")(ask.ask)
 app.command("parity")(parity.parity)
 app.command("train")(train.train)
 app.add_typer(perf.app, name="perf")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import threading
-import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -29,6 +28,7 @@ class JudgeServer:
         self.at_once = 0
         self.lock = threading.Lock()
         self.url = ""
+        self.closing = threading.Event()
 
     def handle(self, handler: BaseHTTPRequestHandler) -> None:
         body = json.loads(handler.rfile.read(int(handler.headers["Content-Length"])))
@@ -52,7 +52,7 @@ class JudgeServer:
         if reply in ("429", "500", "401", "404"):
             return send(handler, int(reply), b'{"error": {"message": "no: Bearer sk-secret"}}', {"Retry-After": "0"})
         if reply == "slow":
-            time.sleep(1.5)
+            self.closing.wait(10)
             reply = "3"
         texts = {"empty": "", "chatty": "I would say that this deserves a 4."}
         content = json.dumps(
@@ -89,12 +89,18 @@ def serving(script: Script) -> Iterator[JudgeServer]:
         def log_message(self, *arguments: object) -> None:
             pass
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    server.daemon_threads = True
+    class Server(ThreadingHTTPServer):
+        daemon_threads = True
+
+        def handle_error(self, request: object, client_address: object) -> None:
+            """A client that gave up waiting is part of the test."""
+
+    server = Server(("127.0.0.1", 0), Handler)
     judge.url = f"http://127.0.0.1:{server.server_port}/v1"
     threading.Thread(target=server.serve_forever, daemon=True).start()
     try:
         yield judge
     finally:
+        judge.closing.set()
         server.shutdown()
         server.server_close()
