@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from baselines.encoders import Encoder, Vectors
 from msa_bench.contracts import Progress, no_progress
-from msa_bench.model.embedded import cache_root
+from msa_bench.places import cache_root
 
 BLOCK = 2048
 """Texts embedded between two writes."""

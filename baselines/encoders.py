@@ -23,8 +23,8 @@ from msa_bench.errors import UserError
 from msa_bench.memory.cores import each_on_a_core
 from msa_bench.model.backbone import resolve_device
 from msa_bench.model.checkpoint import weights_hash
-from msa_bench.model.embedded import cache_root
 from msa_bench.model.packaged import from_wheel
+from msa_bench.places import cache_root
 from msa_bench.storage import sha256
 
 DEFAULT = "all-minilm-l6-v2"

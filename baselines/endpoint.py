@@ -14,7 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, cast
 
-import httpx
+import httpx2
 from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait_exponential
 
 from baselines.reader import Written
@@ -48,7 +48,7 @@ class Endpoint:
         self.model, self.url = model, url.rstrip("/")
         self._wait = wait_seconds
         key = os.environ.get("OPENAI_API_KEY")
-        self._client = httpx.Client(timeout=TIMEOUT_SECONDS, headers={"Authorization": f"Bearer {key}"} if key else {})
+        self._client = httpx2.Client(timeout=TIMEOUT_SECONDS, headers={"Authorization": f"Bearer {key}"} if key else {})
 
     @classmethod
     def parse(cls, text: str) -> Endpoint:
@@ -74,12 +74,12 @@ class Endpoint:
             for attempt in Retrying(
                 stop=stop_after_attempt(ATTEMPTS),
                 wait=wait_exponential(self._wait),
-                retry=retry_if_exception_type((_BusyError, httpx.TransportError)),
+                retry=retry_if_exception_type((_BusyError, httpx2.TransportError)),
                 reraise=True,
             ):
                 with attempt:
                     content = self._post(body)
-        except (_BusyError, httpx.TransportError) as error:
+        except (_BusyError, httpx2.TransportError) as error:
             raise UserError(
                 f"The endpoint {self.url} did not answer after {ATTEMPTS} attempts ({error}); start it and run again."
             ) from error

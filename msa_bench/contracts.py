@@ -110,6 +110,16 @@ class TaskRequest:
     pad: str | None = None
 
 
+class Progress(Protocol):
+    """Receives how far a long step is; called often, so showing it is the receiver's business to throttle."""
+
+    def __call__(self, step: str, done: int, total: int | None, unit: str) -> None: ...
+
+
+def no_progress(step: str, done: int, total: int | None, unit: str) -> None:
+    """A `Progress` that shows nothing."""
+
+
 class Task(Protocol):
     """A benchmark task. `subtasks` is empty for a task without parts; `main_score` names the score tables show."""
 
@@ -128,6 +138,25 @@ class ScoringTask(Protocol):
     """A task with scores of its own, added to the ones every task gets (exact match, F1, containment, retrieval)."""
 
     def score(self, question: Question, answer: Answer) -> Mapping[str, float]: ...
+
+
+@runtime_checkable
+class DataTask(Protocol):
+    """A task with data of its own. `bank_tokens` is the size of the bank of the paper, `source` where data come from.
+
+    `available` says in a few words what is on this machine or how to get it. `fetch` brings the data here and returns
+    their directory: the `scaled` bank where there is one, the `original` data set rather than the benchmark made of it.
+    `check` counts what is in a user's directory. Both raise a `UserError` for what cannot be had or read.
+    """
+
+    bank_tokens: int | None
+    source: str
+
+    def available(self) -> str: ...
+
+    def fetch(self, scaled: bool = False, original: bool = False, progress: Progress = no_progress) -> Path: ...
+
+    def check(self, directory: Path) -> Mapping[str, int | str]: ...
 
 
 @runtime_checkable
@@ -171,22 +200,13 @@ class IndexReport:
     notes: tuple[str, ...] = ()
 
 
-class Progress(Protocol):
-    """Receives how far a long step is; called often, so showing it is the receiver's business to throttle."""
-
-    def __call__(self, step: str, done: int, total: int | None, unit: str) -> None: ...
-
-
-def no_progress(step: str, done: int, total: int | None, unit: str) -> None:
-    """A `Progress` that shows nothing."""
-
-
 @dataclass(frozen=True, slots=True)
 class SystemRequest:
     """What a user asks of a system: the model by name, directory or hub id, where it runs, and what to switch off.
 
     `reader` is another model that answers in front of a retriever: a directory, a hub id, or MODEL@URL for an
     OpenAI-compatible endpoint. Systems without such a part ignore it.
+    What a system encodes it may keep in the directory `bank` and take up from there.
     """
 
     model: str
@@ -196,6 +216,7 @@ class SystemRequest:
     max_answer_tokens: int = 128
     batch_size: int = 8
     reader: str | None = None
+    bank: Path | None = None
     ablations: Mapping[str, str] = field(default_factory=dict)
 
 

@@ -71,7 +71,15 @@ class MSASystem:
         """Encode `corpus` into a memory bank."""
         began = time.perf_counter()
         self._bank = None
-        self._bank = encode_corpus(self.model, corpus, progress, self.global_rope)
+        # A directory of its own for every text and way of encoding, so that corpora can share one.
+        name = f"{corpus.fingerprint[:16]}-{self.model.sha256[:8]}{'-global' if self.global_rope else ''}"
+        directory = self.request.bank / name if self.request.bank else None
+        if directory and (directory / "index.json").is_file():
+            self._bank = MemoryBank.load(directory, self.model.config, self.model.sha256, self.model.device)
+        else:
+            self._bank = encode_corpus(self.model, corpus, progress, self.global_rope)
+            if directory:
+                self._bank.save(directory, self.model.sha256)
         self._corpus = corpus
         seconds = time.perf_counter() - began
         return IndexReport(self._bank.documents, self._bank.tokens, seconds, self._bank.bytes, self._notes)

@@ -5,6 +5,7 @@ msa-bench run --task dureader
 
 from __future__ import annotations
 
+from tasks.qa.authors import AuthorsSet
 from tasks.qa.sources import Declaration
 from tasks.qa.task import QATask
 
@@ -17,7 +18,7 @@ DUREADER = Declaration(
     normaliser="characters",
     prompt="请根据下面的段落回答最后的问题，答案尽量简短。",
     bank_tokens=277_000,
-    authors_name="dureader",
+    authors=AuthorsSet("dureader", "dureader"),
 )
 
 

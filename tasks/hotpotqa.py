@@ -5,6 +5,8 @@ msa-bench run --task hotpotqa --length 128K
 
 from __future__ import annotations
 
+from tasks.qa.authors import AuthorsSet
+from tasks.qa.original import Original, with_supporting_facts
 from tasks.qa.sources import Declaration
 from tasks.qa.task import QATask
 
@@ -15,7 +17,8 @@ HOTPOTQA = Declaration(
     citation="Yang et al. 2018, HotpotQA: A Dataset for Diverse, Explainable Multi-hop QA, arXiv:1809.09600",
     main_score="f1",
     bank_tokens=1_350_000,
-    authors_name="hotpotqa",
+    authors=AuthorsSet("hotpotqa", "hotpotqa"),
+    original=Original("hotpotqa/hotpot_qa", "distractor/validation-*.parquet", with_supporting_facts),
 )
 
 

@@ -5,6 +5,7 @@ msa-bench run --task natural_questions --length 128K
 
 from __future__ import annotations
 
+from tasks.qa.authors import AuthorsSet
 from tasks.qa.sources import Declaration
 from tasks.qa.task import QATask
 
@@ -15,7 +16,7 @@ NATURAL_QUESTIONS = Declaration(
     citation="Kwiatkowski et al. 2019, Natural Questions: A Benchmark for Question Answering Research, TACL 7",
     main_score="em",
     bank_tokens=1_470_000,
-    authors_name="nature_questions",
+    authors=AuthorsSet("nature_questions", "nature_questions"),
 )
 
 

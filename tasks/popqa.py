@@ -8,6 +8,7 @@ as in the paper that introduced the set.
 
 from __future__ import annotations
 
+from tasks.qa.authors import AuthorsSet
 from tasks.qa.sources import Declaration
 from tasks.qa.task import QATask
 
@@ -18,7 +19,7 @@ POPQA = Declaration(
     citation="Mallen et al. 2023, When Not to Trust Language Models, arXiv:2212.10511",
     main_score="containment",
     bank_tokens=1_180_000,
-    authors_name="hipporag_popqa",
+    authors=AuthorsSet("hipporag_popqa", "hipporag_popqa"),
 )
 
 

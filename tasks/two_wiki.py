@@ -5,6 +5,8 @@ msa-bench run --task 2wiki --length 128K
 
 from __future__ import annotations
 
+from tasks.qa.authors import AuthorsSet
+from tasks.qa.original import Original, with_supporting_facts
 from tasks.qa.sources import Declaration
 from tasks.qa.task import QATask
 
@@ -15,7 +17,8 @@ TWO_WIKI = Declaration(
     citation="Ho et al. 2020, Constructing A Multi-hop QA Dataset (2WikiMultihopQA), arXiv:2011.01060",
     main_score="f1",
     bank_tokens=722_000,
-    authors_name="2wikimultihopqa",
+    authors=AuthorsSet("2wikimultihopqa", "2wikimultihopqa"),
+    original=Original("framolfese/2WikiMultihopQA", "data/validation-*.parquet", with_supporting_facts),
 )
 
 

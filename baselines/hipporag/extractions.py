@@ -10,7 +10,7 @@ from pathlib import Path
 from baselines.embeddings import key_of
 from baselines.hipporag.openie import Extraction, OpenIE
 from msa_bench.contracts import Progress, no_progress
-from msa_bench.model.embedded import cache_root
+from msa_bench.places import cache_root
 
 BLOCK = 256
 """Passages handed to a backend at a time."""

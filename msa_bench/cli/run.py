@@ -65,6 +65,19 @@ def run(
     ] = None,
     device: Annotated[str | None, typer.Option(help="cpu, cuda or cuda:N.", show_default="auto")] = None,
     dtype: Annotated[str | None, typer.Option(help="float32, bfloat16 or float16.", show_default="auto")] = None,
+    judge_model: Annotated[str | None, typer.Option(help="Model that grades the answers from 0 to 5.")] = None,
+    judge_url: Annotated[
+        str | None,
+        typer.Option(help="Its OpenAI-compatible address, such as https://host/v1; its key is $MSA_BENCH_JUDGE_KEY."),
+    ] = None,
+    judge_prompt: Annotated[
+        Path | None, typer.Option(help="Your wording, with {question}, {expected} and {answer}.")
+    ] = None,
+    judge_repeats: Annotated[int | None, typer.Option(help="Grades per answer.", show_default="1")] = None,
+    judge_concurrency: Annotated[int | None, typer.Option(help="Most requests at a time.", show_default="8")] = None,
+    judge_price: Annotated[
+        str | None, typer.Option(help="Price of a million tokens in and out, to record the cost.", metavar="IN/OUT")
+    ] = None,
     as_json: Annotated[
         bool, typer.Option("--json", help="Print the summary as one JSON object; the table goes to stderr.")
     ] = False,

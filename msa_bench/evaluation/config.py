@@ -47,6 +47,10 @@ def _switches(value: object) -> object:
     return switches
 
 
+def _price(value: object) -> object:
+    return value.split("/") if isinstance(value, str) else value
+
+
 Names = Annotated[tuple[str, ...], BeforeValidator(_names)]
 
 
@@ -73,12 +77,21 @@ class RunConfig(BaseModel):
     device: str = "auto"
     dtype: str = "auto"
     out: Path | None = None
+    judge_model: str | None = None
+    judge_url: str | None = None
+    judge_prompt: Path | None = None
+    judge_repeats: Annotated[int, Field(ge=1)] = 1
+    judge_concurrency: Annotated[int, Field(ge=1, le=256)] = 8
+    judge_price: Annotated[tuple[float, float] | None, BeforeValidator(_price)] = None
 
     def identity(self) -> dict[str, Any]:
-        """The settings that decide what is measured, as JSON values; where it is written is not one of them."""
+        """The settings that decide what is answered, as JSON values.
+
+        Where it is written and who judges it is not among them, so that a finished run can be judged.
+        """
+        other = {"out", *(name for name in type(self).model_fields if name.startswith("judge_"))}
         # A setting that came later is left out where it is not used, so that older runs are still the same run.
-        later = {"pad"} if self.pad is None else set()
-        return self.model_dump(mode="json", exclude={"out"} | later)
+        return self.model_dump(mode="json", exclude=other | ({"pad"} if self.pad is None else set()))
 
     def sha256(self) -> str:
         """The hash of `identity()`; equal hashes mean the same run."""

@@ -28,10 +28,11 @@ from msa_bench.contracts import (
 from msa_bench.errors import UserError, unknown
 from msa_bench.evaluation import metrics
 from msa_bench.evaluation.config import RunConfig
+from msa_bench.evaluation.judge.run import chosen_judge, judge_run, with_grades
 from msa_bench.evaluation.normalisers import SQUAD, Normaliser, normaliser
 from msa_bench.evaluation.record import RunRecord
 from msa_bench.evaluation.samples import sample_id, sample_key, sample_line
-from msa_bench.evaluation.store import SUMMARY, RunDirectory, full_disk_explained
+from msa_bench.evaluation.store import JUDGEMENTS, SUMMARY, RunDirectory, full_disk_explained
 from msa_bench.evaluation.summary import summarise
 
 Factory = Callable[[SystemRequest], System]
@@ -61,7 +62,7 @@ def run(
     belongs to another run, for names the task or the systems do not know, and for a full disk.
     """
     subtasks, compared = chosen_subtasks(task, config.subtask), _normaliser(task)
-    requests = system_requests(config, factories)
+    requests, judge = system_requests(config, factories), chosen_judge(config)
     with full_disk_explained(config.directory()), RunDirectory(config.directory()) as directory:
         record = RunRecord(directory, config, task, subtasks, compared)
         progress("loading the systems", 0, None, "")
@@ -75,11 +76,21 @@ def run(
             with suppress(OSError):
                 record.end("interrupted" if isinstance(error, KeyboardInterrupt) else "failed")
             raise
-        summary = summarise(
-            directory.samples, task=config.task, length=config.length, seed=config.seed, main_score=task.main_score
-        )
-        directory.write(SUMMARY, summary)
+        summary = _summarise(config, task, directory)
+        if judge is not None:
+            # The answers are summarised before they are judged, so that a dead judge takes nothing with it.
+            record.begin()
+            entries, record.content["judge"] = judge_run(judge, directory.samples, progress)
+            directory.write_lines(JUDGEMENTS, entries)
+            summary = _summarise(config, task, directory)
         record.end("finished")
+    return summary
+
+
+def _summarise(config: RunConfig, task: Task, directory: RunDirectory) -> dict[str, Any]:
+    lines = with_grades(directory.samples, directory.lines(JUDGEMENTS))
+    summary = summarise(lines, task=config.task, length=config.length, seed=config.seed, main_score=task.main_score)
+    directory.write(SUMMARY, summary)
     return summary
 
 

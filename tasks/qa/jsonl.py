@@ -3,7 +3,7 @@
 corpus.jsonl     {id, text, title?}
 questions.jsonl  {id, question, answers?, gold_ids?, alt_ids?, rel1_ids?, relevance?}
 
-`gold_ids` name the passages an answer rests on, `alt_ids` others that serve as well as one of them. Graded judgements
+`gold_ids` name the passages an answer rests on, `alt_ids` others that serve as well as any of them. Graded judgements
 are `relevance` ({passage id: grade from 1}), or `rel1_ids` for grade 1 beside gold passages of grade 2. Every question
 has answers or gold passages, other keys are left alone. Passages are read where they lie, when they are asked for.
 """
@@ -130,7 +130,8 @@ def _question(row: Mapping[str, Any], places: Mapping[str, int], where: str) -> 
     gold = _places(row, "gold_ids", places, where)
     if not answers and not gold:
         raise UserError(f"{where} has neither answers nor gold_ids, so nothing can be scored; give it one of them.")
-    alternatives = tuple(one for one in _places(row, "alt_ids", places, where) if one not in gold)
+    others = [one for one in _places(row, "alt_ids", places, where) if one not in gold]
+    alternatives = dict.fromkeys(gold, others) if others else {}
     return RawQuestion(name, text.strip(), tuple(answers), gold, alternatives, _grades(row, gold, places, where))
 
 

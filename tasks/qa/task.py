@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 
-from msa_bench.contracts import Dataset, Question, TaskRequest
+from msa_bench.contracts import Dataset, Progress, Question, TaskRequest, no_progress
 from msa_bench.errors import UserError
 from msa_bench.seeding import generator
 from tasks.qa.bank import Bank, build_bank
 from tasks.qa.data import QAData, RawQuestion
-from tasks.qa.sources import Declaration, load_data
+from tasks.qa.sources import Declaration, fetch_data, load_data
 
 
 class QATask:
@@ -23,6 +24,27 @@ class QATask:
         self.description = declaration.description
         self.main_score = declaration.main_score
         self.normaliser = declaration.normaliser
+        self.bank_tokens = declaration.bank_tokens
+        self.source = declaration.source
+
+    def available(self) -> str:
+        return self.declaration.available()
+
+    def fetch(self, scaled: bool = False, original: bool = False, progress: Progress = no_progress) -> Path:
+        return fetch_data(self.declaration, scaled, original, progress)
+
+    def check(self, directory: Path) -> Mapping[str, int | str]:
+        """What is in `directory`, counted; a `UserError` points at what is wrong with it."""
+        data = load_data(self.declaration, directory)
+        return {
+            "source": data.source,
+            "passages": len(data.passages),
+            "questions": len(data.questions),
+            "questions with answers": sum(bool(question.answers) for question in data.questions),
+            "questions with gold passages": sum(bool(question.gold) for question in data.questions),
+            "questions with graded passages": sum(bool(question.grades) for question in data.questions),
+            "sha256": data.sha256,
+        }
 
     def load(self, request: TaskRequest) -> Dataset:
         """The bank and the first `samples` questions in a seeded order; a `UserError` where that cannot be had."""
@@ -32,7 +54,7 @@ class QATask:
             raise UserError(f"{self.name} has passages of its own and takes no --haystack; niah and chains do.")
         if request.pad and request.length is None:
             raise UserError("--pad fills a memory up to a length; give --length too, or leave --pad out.")
-        data = load_data(self.declaration, request.data)
+        data = load_data(self.declaration, request.data, scaled=request.length is not None)
         order = generator("qa questions", request.seed)
         asked = sorted(data.questions, key=lambda question: order.random())[: request.samples]
         bank = build_bank(data, asked, request.length, bool(request.pad), request.seed, request.count_tokens)
@@ -42,13 +64,14 @@ class QATask:
 
 def _question(raw: RawQuestion, bank: Bank, declaration: Declaration) -> Question:
     """`raw` with its evidence as document ids; of a split passage the pieces that hold an answer, else all of them."""
-    gold, substitutes = [], {}
-    others = [one for place in raw.alternatives if place in bank.documents for one in _evidence(raw, place, bank)]
+    substitutes: dict[int, Sequence[int]] = {}
+    gold = []
     for place in raw.gold:
-        first, *rest = _evidence(raw, place, bank)
+        same = [one for one in raw.alternatives.get(place, ()) if one in bank.documents]
+        first, *rest = [document for one in (place, *same) for document in _evidence(raw, one, bank)]
         gold.append(first)
-        if rest or others:
-            substitutes[first] = (*rest, *others)
+        if rest:
+            substitutes[first] = tuple(rest)
     grades = raw.grades or (dict.fromkeys(raw.gold, 1) if declaration.graded else {})
     relevance: dict[int, int] = {}
     for place, grade in grades.items():
