@@ -45,7 +45,7 @@ def retrieval(
     from msa_bench.evaluation.runner import system_requests
     from msa_bench.evaluation.store import write_json
     from msa_bench.reporting.progress import ProgressDisplay
-    from msa_bench.reporting.retrieval import retrieval_table
+    from msa_bench.reporting.retrieval import print_retrieval
 
     errors = Console(stderr=True)
     factories = {name: registry.system_factory(name) for name in system or SYSTEMS}
@@ -70,7 +70,7 @@ def retrieval(
             )
             rows += result["rows"]
     result["rows"] = rows
-    (errors if as_json else Console()).print(retrieval_table(rows))
+    print_retrieval(rows, errors if as_json else Console())
     if out:
         out.parent.mkdir(parents=True, exist_ok=True)
         write_json(out, result)

@@ -6,9 +6,25 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from rich import box
+from rich.console import Console
+from rich.measure import Measurement
 from rich.table import Table
+from rich.text import Text
 
 SHOWN = ("recall@5", "recall@10")
+
+
+def print_retrieval(rows: Sequence[Mapping[str, Any]], console: Console) -> None:
+    """Print the table and, below it, what each index says of its costs; a pipe or file gets the full width."""
+    table = retrieval_table(rows)
+    if not console.is_terminal:
+        wide = console.options.update(max_width=1000)
+        console.width = max(console.width, Measurement.get(console, wide, table).maximum)
+    console.print(table)
+    for row in rows:
+        notes = "; ".join(row["index"]["notes"])
+        if notes:
+            console.print(Text(f"{row['task']}, {row['system']}: {notes}.", style="dim"), soft_wrap=True)
 
 
 def retrieval_table(rows: Sequence[Mapping[str, Any]]) -> Table:

@@ -69,7 +69,8 @@ def test_an_endpoint_reads_the_prompt_as_one_user_turn_and_its_tokens_are_the_se
     rag = Rag("rag-bm25", BM25(), SystemRequest("toy", max_answer_tokens=10))
     rag.index(ListCorpus(["owl", "fox"]))
     answers = list(rag.answer([Question("q", "Fox?", (), answer_prefix="It is")]))
-    assert server.asked[0]["messages"] == [{"role": "user", "content": "Passage 1:\nfox\nFox?"}]
+    assert len(server.asked) == 3  # they come side by side, in any order
+    assert [{"role": "user", "content": "Passage 1:\nfox\nFox?"}] in [one["messages"] for one in server.asked]
     assert (server.asked[0]["temperature"], server.asked[0]["max_tokens"]) == (0, 10)
     assert server.keys[0] == "Bearer secret"
     assert [(one.text, one.tokens_in, one.tokens_out) for one in answers] == [("An owl.", 77, 5)] * 3
