@@ -26,7 +26,7 @@ def retrieval(
     length: Annotated[
         str | None, typer.Option(help="Tokens in the memory.", metavar="LENGTH", show_default="all")
     ] = None,
-    samples: Annotated[int, typer.Option(help="Questions per task.")] = 1_000_000,
+    samples: Annotated[int, typer.Option(help="Questions per task.")] = 500,
     seed: Annotated[int, typer.Option(help="Seed of the data.")] = 42,
     ablate: Annotated[
         list[str] | None, typer.Option(help="A switch of a system to set, repeatable.", metavar="KEY=VALUE")

@@ -60,10 +60,11 @@ def measure(
                 "difference": _differences(scores, name, questions),
                 "query_seconds": seconds / len(questions),
                 "index": asdict(report),
+                "notes": list(dataset.notes),
                 "retriever": dict(retriever.describe()),
             }
         )
-    return {"rows": rows, "notes": list(dataset.notes), **environment()}
+    return {"rows": rows, **environment()}
 
 
 def _recalls(

@@ -57,7 +57,7 @@ def test_recall_is_the_share_of_gold_found_with_intervals_and_differences_to_the
     assert plain["difference"] == {}
     assert better["difference"]["recall@5"]["mean"] == 0.75
     assert better["difference"]["recall@5"]["low"] <= 0.75 <= better["difference"]["recall@5"]["high"]
-    assert result["notes"] == ["a note"]
+    assert plain["notes"] == ["a note"]
 
 
 def test_the_table_has_recall_with_interval_and_cost() -> None:
