@@ -11,7 +11,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from baselines.reader import CONTEXT_TRUNCATED, PROMPT_STYLE, Frame, Piece, Reading, keep_ends, read
+from baselines.reader import CONTEXT_TRUNCATED, PROMPT_STYLE, BackboneReader, Frame, Piece, Reading, keep_ends, read
 from msa_bench.contracts import Answer, Corpus, IndexReport, Progress, Question, SystemRequest, no_progress
 from msa_bench.model.backbone import load_backbone
 from msa_bench.model.tokenizer import TextTokenizer
@@ -53,7 +53,9 @@ class FullContext:
             readings.append(self._reading(self._corpus, question))
             progress("read", len(readings), len(questions), "questions")
         request = self._request
-        yield from read(self._backbone, readings, request.max_answer_tokens, request.batch_size, progress)
+        yield from read(
+            BackboneReader(self._backbone), readings, request.max_answer_tokens, request.batch_size, progress
+        )
 
     def _reading(self, corpus: Corpus, question: Question) -> Reading:
         started = time.perf_counter()

@@ -13,7 +13,8 @@ from dataclasses import replace
 from typing import Any
 
 from baselines.reader import CONTEXT_TRUNCATED, PROMPT_STYLE, Frame, Piece, Reading, keep_start, read
-from baselines.retrievers import BM25, Retriever
+from baselines.readers import load_reader
+from baselines.retrievers import Retriever
 from msa_bench.contracts import (
     Answer,
     Corpus,
@@ -24,7 +25,6 @@ from msa_bench.contracts import (
     hidden_ids,
     no_progress,
 )
-from msa_bench.model.backbone import Backbone, load_backbone
 from msa_bench.model.tokenizer import TextTokenizer
 
 KS = (1, 5, 10)
@@ -38,16 +38,16 @@ class Rag:
 
     variants: Sequence[str | None] = tuple(f"k={k}" for k in KS)
 
-    def __init__(self, name: str, retriever: Retriever, request: SystemRequest, backbone: Backbone) -> None:
+    def __init__(self, name: str, retriever: Retriever, request: SystemRequest) -> None:
         self.name = name
         self._retriever = retriever
         self._request = request
-        self._backbone = backbone
+        self._reader = load_reader(request)
         self._corpus: Corpus | None = None
 
     def describe(self) -> Mapping[str, Any]:
         return {
-            **self._backbone.provenance,
+            **self._reader.provenance,
             "retriever": dict(self._retriever.describe()),
             "prompt": PROMPT_STYLE,
             "context": "passages in rank order, each under a numbered heading",
@@ -56,10 +56,13 @@ class Rag:
         }
 
     def index(self, corpus: Corpus, progress: Progress = no_progress) -> IndexReport:
-        """Index `corpus`; `seconds` are the retriever's, the count of `tokens` for the report not among them."""
+        """Index `corpus`; `seconds` are the retriever's. One that reads terms and no tokens is given the number of the
+        reader's tokens in the corpus, whose counting is not among the seconds."""
         self._corpus = corpus
         report = self._retriever.index(corpus, progress)
-        tokens = _count_tokens(corpus, self._backbone.tokenizer, COUNTED_TOKENS, progress)
+        if report.tokens:
+            return report
+        tokens = _count_tokens(corpus, self._reader.tokenizer, COUNTED_TOKENS, progress)
         if tokens is None:
             return replace(report, notes=(*report.notes, f"tokens not counted beyond {COUNTED_TOKENS:,}"))
         return replace(report, tokens=tokens)
@@ -72,19 +75,16 @@ class Rag:
             readings += self._readings(self._corpus, question)
             progress("retrieve", done, len(questions), "questions")
         request = self._request
-        yield from read(self._backbone, readings, request.max_answer_tokens, request.batch_size, progress)
+        yield from read(self._reader, readings, request.max_answer_tokens, request.batch_size, progress)
 
     def _readings(self, corpus: Corpus, question: Question) -> Iterator[Reading]:
         """The prompts of `question`, one for each k; the time of the one retrieval counts for each of them."""
         started = time.perf_counter()
         found = self._retriever.search(question.text, RANKING, hidden_ids(corpus, question))
         retrieved = time.perf_counter() - started
-        tokenizer = self._backbone.tokenizer
-        frame = Frame.of(question, tokenizer, self._backbone.window, self._request.max_answer_tokens)
-        ranking = tuple(document for document, _ in found)
-        notes: tuple[str, ...] = ()
-        if not found or found[0][1] == 0:
-            notes = ("no term of the question occurs in a document it may see; passages are the first by id",)
+        tokenizer = self._reader.tokenizer
+        frame = Frame.of(question, tokenizer, self._reader.window, self._request.max_answer_tokens)
+        ranking = found.ids
         for k in KS:
             started = time.perf_counter()
             context = keep_start(_passages(corpus, ranking[:k], tokenizer), frame.room)
@@ -97,16 +97,9 @@ class Rag:
                 variant=f"k={k}",
                 ranking=ranking,
                 bounds=(CONTEXT_TRUNCATED,) if context.truncated else (),
-                notes=notes,
+                notes=found.notes,
+                tokens_before=found.tokens,
             )
-
-
-class RagBM25(Rag):
-    """RAG over BM25 passages."""
-
-    def __init__(self, request: SystemRequest) -> None:
-        backbone = load_backbone(request.model, request.device, request.dtype)
-        super().__init__("rag-bm25", BM25(), request, backbone)
 
 
 def _passages(corpus: Corpus, ranking: Sequence[int], tokenizer: TextTokenizer) -> Iterator[Piece]:

@@ -12,8 +12,9 @@ token. What the context may take is exact: window - answer tokens - tokens of al
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any, Protocol
 
 from msa_bench.contracts import Answer, Progress, Question, no_progress
 from msa_bench.errors import UserError
@@ -100,7 +101,8 @@ class Frame:
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """A prompt ready to be answered, and what its answer will say of it; `seconds` went into preparing it."""
+    """A prompt ready to be answered, and what its answer will say of it; `seconds` went into preparing it and
+    `tokens_before` were read for that."""
 
     question_id: str
     prompt: Sequence[int]
@@ -110,10 +112,64 @@ class Reading:
     ranking: tuple[int, ...] = ()
     bounds: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+    tokens_before: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """What was written after prompt number `index`, and what it took."""
+
+    index: int
+    text: str
+    tokens_in: int
+    tokens_out: int
+    seconds: float
+    stopped: bool
+
+
+class Reader(Protocol):
+    """What reads the prompts: the backbone itself or a model behind an endpoint."""
+
+    @property
+    def tokenizer(self) -> TextTokenizer: ...
+
+    @property
+    def window(self) -> int: ...
+
+    @property
+    def provenance(self) -> Mapping[str, Any]: ...
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What every answer has to say of the reader."""
+        ...
+
+    def write(self, prompts: Sequence[Sequence[int]], max_tokens: int, batch_size: int) -> Iterator[Written]:
+        """Continue every prompt, each yielded when it is complete."""
+        ...
+
+
+class BackboneReader:
+    """Greedy decoding by a backbone of ours."""
+
+    notes: tuple[str, ...] = ()
+
+    def __init__(self, backbone: Backbone) -> None:
+        self._backbone = backbone
+        self.tokenizer, self.window = backbone.tokenizer, backbone.window
+
+    @property
+    def provenance(self) -> Mapping[str, Any]:
+        return self._backbone.provenance
+
+    def write(self, prompts: Sequence[Sequence[int]], max_tokens: int, batch_size: int) -> Iterator[Written]:
+        for one in generate(self._backbone, prompts, max_tokens, batch_size):
+            text = self.tokenizer.decode(one.tokens)
+            yield Written(one.index, text, len(prompts[one.index]), len(one.tokens), one.seconds, one.stopped)
 
 
 def read(
-    backbone: Backbone,
+    reader: Reader,
     readings: Sequence[Reading],
     max_answer_tokens: int,
     batch_size: int,
@@ -121,18 +177,18 @@ def read(
 ) -> Iterator[Answer]:
     """Answer every reading greedily in batches, each yielded when it is complete (not in the order given)."""
     prompts = [reading.prompt for reading in readings]
-    for done, generated in enumerate(generate(backbone, prompts, max_answer_tokens, batch_size), start=1):
-        reading = readings[generated.index]
+    for done, written in enumerate(reader.write(prompts, max_answer_tokens, batch_size), start=1):
+        reading = readings[written.index]
         progress("answer", done, len(readings), "answers")
         yield Answer(
             question_id=reading.question_id,
-            text=backbone.tokenizer.decode(generated.tokens).strip(),
+            text=written.text.strip(),
             variant=reading.variant,
             documents=reading.documents,
             ranking=reading.ranking,
-            bounds=reading.bounds if generated.stopped else (*reading.bounds, ANSWER_TOKENS),
-            tokens_in=len(reading.prompt),
-            tokens_out=len(generated.tokens),
-            seconds=reading.seconds + generated.seconds,
-            notes=reading.notes,
+            bounds=reading.bounds if written.stopped else (*reading.bounds, ANSWER_TOKENS),
+            tokens_in=reading.tokens_before + written.tokens_in,
+            tokens_out=written.tokens_out,
+            seconds=reading.seconds + written.seconds,
+            notes=(*reading.notes, *reader.notes),
         )

@@ -26,6 +26,7 @@ import sys
 import time
 from array import array
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 import bm25s
@@ -39,9 +40,25 @@ from msa_bench.errors import UserError
 K1 = 1.5
 B = 0.75
 RANK_BM25_TERMS = 2**20
+NO_TERM = "no term of the question occurs in a document it may see; passages are the first by id"
 
 _CJK = "\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff"
 _TERM = re.compile(rf"[{_CJK}]|[^\W{_CJK}]+(?:-[^\W{_CJK}]+)*")
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What one search found: (id, score), best first; what the answer should say of how it was found; and how many
+    tokens language models read for it."""
+
+    hits: list[tuple[int, float]]
+    notes: tuple[str, ...] = ()
+    tokens: int = 0
+
+    @property
+    def ids(self) -> tuple[int, ...]:
+        """The ids alone."""
+        return tuple(document for document, _ in self.hits)
 
 
 class Retriever(Protocol):
@@ -57,8 +74,8 @@ class Retriever(Protocol):
         """Read `corpus` once, keeping no text; replaces what was indexed before."""
         ...
 
-    def search(self, query: str, k: int, hidden: frozenset[int] = frozenset()) -> list[tuple[int, float]]:
-        """The best `k` documents not in `hidden` as (id, score), best first, equal scores by ascending id."""
+    def search(self, query: str, k: int, hidden: frozenset[int] = frozenset()) -> Found:
+        """The best `k` documents not in `hidden`, best first, equal scores by ascending id."""
         ...
 
 
@@ -72,7 +89,7 @@ def terms(text: str) -> list[str]:
     return found
 
 
-def best(scores: NDArray[np.float64], k: int, hidden: frozenset[int]) -> list[tuple[int, float]]:
+def best(scores: NDArray[np.floating[Any]], k: int, hidden: frozenset[int]) -> list[tuple[int, float]]:
     """The `k` highest of `scores` `[documents]` outside `hidden`, as (id, score); equal scores by ascending id."""
     visible = np.ones(len(scores), dtype=bool)
     visible[np.fromiter(hidden, dtype=np.int64, count=len(hidden))] = False
@@ -199,9 +216,9 @@ class BM25:
             notes=(f"BM25 by {library}",),
         )
 
-    def search(self, query: str, k: int, hidden: frozenset[int] = frozenset()) -> list[tuple[int, float]]:
+    def search(self, query: str, k: int, hidden: frozenset[int] = frozenset()) -> Found:
         """The best `k` visible documents; where no term of `query` occurs all score 0 and ids ascend."""
         known = [self._vocabulary[term] for term in terms(query) if term in self._vocabulary]
-        if known and self._scorer:
-            return best(self._scorer.scores(known), k, hidden)
-        return best(np.zeros(self._documents), k, hidden)
+        scores = self._scorer.scores(known) if known and self._scorer else np.zeros(self._documents)
+        hits = best(scores, k, hidden)
+        return Found(hits, () if hits and hits[0][1] else (NO_TERM,))

@@ -30,6 +30,8 @@ class Question:
     """One question with what it takes to score it.
 
     `answers` are the expected strings; whether all of them or any one of them is wanted is the task's main score.
+    For a gold document `substitutes` names others that serve as well. `relevance` grades documents, larger is better;
+    it is empty where nobody graded and what it leaves out is not relevant.
     `own_ids[i]` takes the place of `replaced_ids[i]` for this question and is invisible to every other one.
     `intro` and `answer_prefix` are what a prompt that holds the whole text may say before it, and the words an answer
     may be started with; systems that cannot use them say so in their notes.
@@ -45,6 +47,8 @@ class Question:
     depth: float | None = None
     intro: str = ""
     answer_prefix: str = ""
+    substitutes: Mapping[int, Sequence[int]] = field(default_factory=dict)
+    relevance: Mapping[int, int] = field(default_factory=dict)
 
 
 class Corpus(Protocol):
@@ -90,7 +94,10 @@ class Dataset:
 
 @dataclass(frozen=True, slots=True)
 class TaskRequest:
-    """What a user asks of a task. Lengths are in tokens of the model under test, counted by `count_tokens`."""
+    """What a user asks of a task. Lengths are in tokens of the model under test, counted by `count_tokens`.
+
+    `pad` names what a memory is filled up with where the task's own documents do not reach the length.
+    """
 
     length: int | None
     samples: int
@@ -100,6 +107,17 @@ class TaskRequest:
     data: Path | None = None
     haystack: Path | None = None
     doc_tokens: int = 128
+    pad: str | None = None
+
+
+class Progress(Protocol):
+    """Receives how far a long step is; called often, so showing it is the receiver's business to throttle."""
+
+    def __call__(self, step: str, done: int, total: int | None, unit: str) -> None: ...
+
+
+def no_progress(step: str, done: int, total: int | None, unit: str) -> None:
+    """A `Progress` that shows nothing."""
 
 
 class Task(Protocol):
@@ -120,6 +138,32 @@ class ScoringTask(Protocol):
     """A task with scores of its own, added to the ones every task gets (exact match, F1, containment, retrieval)."""
 
     def score(self, question: Question, answer: Answer) -> Mapping[str, float]: ...
+
+
+@runtime_checkable
+class DataTask(Protocol):
+    """A task with data of its own. `bank_tokens` is the size of the bank of the paper, `source` where data come from.
+
+    `available` says in a few words what is on this machine or how to get it. `fetch` brings the data here and returns
+    their directory: the `scaled` bank where there is one, the `original` data set rather than the benchmark made of it.
+    `check` counts what is in a user's directory. Both raise a `UserError` for what cannot be had or read.
+    """
+
+    bank_tokens: int | None
+    source: str
+
+    def available(self) -> str: ...
+
+    def fetch(self, scaled: bool = False, original: bool = False, progress: Progress = no_progress) -> Path: ...
+
+    def check(self, directory: Path) -> Mapping[str, int | str]: ...
+
+
+@runtime_checkable
+class ComparingTask(Protocol):
+    """A task that names how its answers are compared; the others are compared as in SQuAD (`squad`)."""
+
+    normaliser: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,23 +200,14 @@ class IndexReport:
     notes: tuple[str, ...] = ()
 
 
-class Progress(Protocol):
-    """Receives how far a long step is; called often, so showing it is the receiver's business to throttle."""
-
-    def __call__(self, step: str, done: int, total: int | None, unit: str) -> None: ...
-
-
-def no_progress(step: str, done: int, total: int | None, unit: str) -> None:
-    """A `Progress` that shows nothing."""
-
-
 @dataclass(frozen=True, slots=True)
 class SystemRequest:
     """What a user asks of a system: the model by name, directory or hub id, where it runs, and what to switch off.
 
     `workers` are the processes that may make text beside this one, None for as many as help. What a system
     encodes it may keep in the directory `bank` and take up from there; `budget` bounds the memory that takes
-    (`gpu=40GB,host=64GB`).
+    (`gpu=40GB,host=64GB`). `reader` is another model that answers in front of a retriever: a directory, a hub id,
+    or MODEL@URL for an OpenAI-compatible endpoint. Systems without such a part ignore it.
     """
 
     model: str
@@ -184,6 +219,7 @@ class SystemRequest:
     workers: int | None = None
     bank: Path | None = None
     budget: str | None = None
+    reader: str | None = None
     ablations: Mapping[str, str] = field(default_factory=dict)
 
 

@@ -63,6 +63,8 @@ class ChainsTask:
             raise UserError(f"{request.samples} samples are too few; ask for at least 1.")
         if request.data is not None:
             raise UserError("chains makes its own questions and reads no --data; a text can be given with --haystack.")
+        if request.pad is not None:
+            raise UserError("chains has text for any length and needs no --pad; leave it out.")
         hops = SUBTASKS[name]
         length = DEFAULT_LENGTH if request.length is None else request.length
         budget = length - ANSWER_TOKENS

@@ -85,6 +85,8 @@ class NeedleTask:
             raise UserError(f"{request.samples} samples are too few; ask for at least 1.")
         if request.data is not None:
             raise UserError("niah makes its own questions and reads no --data; its text can be given with --haystack.")
+        if request.pad is not None:
+            raise UserError("niah has text for any length and needs no --pad; leave it out.")
         subtask = SUBTASKS[name]
         length = DEFAULT_LENGTH if request.length is None else request.length
         budget = length - ANSWER_TOKENS

@@ -5,7 +5,6 @@ from __future__ import annotations
 import mmap
 import re
 from array import array
-from bisect import bisect_right
 from codecs import BOM_UTF8
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -14,6 +13,7 @@ from pathlib import Path
 
 from msa_bench.errors import UserError
 from tasks.planting import sentence_spans
+from tasks.splitting import beginning
 
 _SUFFIXES = (".md", ".markdown", ".rst", ".text", ".txt")
 _BYTES_PER_TOKEN = 16
@@ -143,19 +143,12 @@ def _pieces(data: mmap.mmap, limit: int, count_tokens: Callable[[str], int]) -> 
             text = _text(data, start, stop)
             tokens = count_tokens(text.strip())
             if tokens > limit:
-                text = _fitting(text, limit, count_tokens)
+                text = beginning(text, limit, count_tokens)
                 stop = start + len(text.encode())
                 tokens = count_tokens(text.strip())
             if text.strip():
                 yield _Piece(start, stop, tokens)
             start = stop
-
-
-def _fitting(text: str, limit: int, count_tokens: Callable[[str], int]) -> str:
-    """The longest beginning of `text` within `limit` tokens that ends between words, or within one if need be."""
-    size = bisect_right(range(1, len(text)), limit, key=lambda size: count_tokens(text[:size].strip()))
-    border = re.search(r"\s\S*\Z", text[:size])
-    return text[: border.start() + 1] if border and text[: border.start()].strip() else text[: max(size, 1)]
 
 
 def _border(data: mmap.mmap, start: int, stop: int) -> int:

@@ -126,11 +126,20 @@ def test_every_module_says_what_it_is_for() -> None:
 
 
 def test_nothing_that_is_read_can_run_code() -> None:
-    """No pickle, no `eval`, no `torch.load`, no YAML beyond plain values."""
-    unsafe = {"eval", "exec", "compile", "torch.load", "yaml.unsafe_load", "yaml.full_load"}
+    """No pickle but of plain values, no `eval`, no `torch.load`, no YAML beyond plain values."""
+    unsafe = {"eval", "exec", "compile", "pickle.load", "pickle.loads"}
+    unsafe |= {"torch.load", "yaml.unsafe_load", "yaml.full_load"}
     found = []
     for module, tree in TREES.items():
-        found += [f"{module} imports {name}" for name in imports(module) & {"pickle", "dill", "marshal", "shelve"}]
+        found += [
+            f"{module} imports {name}"
+            for name in imports(module)
+            & {"pickle", "dill", "marshal", "shelve"}
+            - {
+                # Its one reader refuses to import anything, and tests/tasks/test_authors.py tries what that leaves.
+                "pickle" if module == "tasks.qa.plain_pickle" else ""
+            }
+        ]
         for call in (node for node in ast.walk(tree) if isinstance(node, ast.Call)):
             name = ast.unparse(call.func)
             loader = {ast.unparse(keyword.value) for keyword in call.keywords if keyword.arg == "Loader"}

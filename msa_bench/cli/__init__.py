@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import typer
 
-from msa_bench.cli import listing, parity, perf, run, train
+from msa_bench.cli import ask, data, listing, parity, perf, retrieval, run, train
 from msa_bench.errors import UserError
 
 app = typer.Typer(
@@ -17,9 +17,12 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.command("run")(run.run)
+app.command("ask")(ask.ask)
+app.command("retrieval")(retrieval.retrieval)
 app.command("parity")(parity.parity)
 app.command("train")(train.train)
 app.add_typer(perf.app, name="perf")
+app.add_typer(data.app, name="data")
 app.command("tasks")(listing.tasks)
 app.command("systems")(listing.systems)
 

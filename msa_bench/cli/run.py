@@ -35,6 +35,14 @@ def run(
     model: Annotated[
         str | None, typer.Option(help="Model name, directory or Hugging Face id.", show_default="smollm2-135m")
     ] = None,
+    reader: Annotated[
+        str | None,
+        typer.Option(
+            help="Another model that answers for the retrieval baselines: a directory, a hub id, or MODEL@URL for an "
+            "OpenAI-compatible endpoint (key from OPENAI_API_KEY).",
+            show_default="the model",
+        ),
+    ] = None,
     samples: Annotated[int | None, typer.Option(help="Questions per subtask.", show_default="5")] = None,
     seed: Annotated[int | None, typer.Option(help="Seed of the data.", show_default="42")] = None,
     subtask: Annotated[
@@ -45,6 +53,10 @@ def run(
     ] = None,
     data: Annotated[Path | None, typer.Option(help="Directory with the task's data.")] = None,
     haystack: Annotated[Path | None, typer.Option(help="Text file or directory to hide needles in.")] = None,
+    pad: Annotated[
+        str | None,
+        typer.Option(help="Fill a bank that is too short for --length up: synthetic.", metavar="synthetic"),
+    ] = None,
     doc_tokens: Annotated[
         int | None, typer.Option(help="Most tokens in a document of a haystack.", show_default="128")
     ] = None,
@@ -71,6 +83,19 @@ def run(
     ] = None,
     device: Annotated[str | None, typer.Option(help="cpu, cuda or cuda:N.", show_default="auto")] = None,
     dtype: Annotated[str | None, typer.Option(help="float32, bfloat16 or float16.", show_default="auto")] = None,
+    judge_model: Annotated[str | None, typer.Option(help="Model that grades the answers from 0 to 5.")] = None,
+    judge_url: Annotated[
+        str | None,
+        typer.Option(help="Its OpenAI-compatible address, such as https://host/v1; its key is $MSA_BENCH_JUDGE_KEY."),
+    ] = None,
+    judge_prompt: Annotated[
+        Path | None, typer.Option(help="Your wording, with {question}, {expected} and {answer}.")
+    ] = None,
+    judge_repeats: Annotated[int | None, typer.Option(help="Grades per answer.", show_default="1")] = None,
+    judge_concurrency: Annotated[int | None, typer.Option(help="Most requests at a time.", show_default="8")] = None,
+    judge_price: Annotated[
+        str | None, typer.Option(help="Price of a million tokens in and out, to record the cost.", metavar="IN/OUT")
+    ] = None,
     as_json: Annotated[
         bool, typer.Option("--json", help="Print the summary as one JSON object; the table goes to stderr.")
     ] = False,

@@ -14,7 +14,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import yaml
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
@@ -47,6 +47,10 @@ def _switches(value: object) -> object:
     return switches
 
 
+def _price(value: object) -> object:
+    return value.split("/") if isinstance(value, str) else value
+
+
 Names = Annotated[tuple[str, ...], BeforeValidator(_names)]
 
 
@@ -59,12 +63,14 @@ class RunConfig(BaseModel):
     length: Annotated[int | None, BeforeValidator(_length), Field(gt=0)] = None
     system: Names = ("msa",)
     model: str = "smollm2-135m"
+    reader: str | None = None
     samples: Annotated[int, Field(ge=1)] = 5
     seed: Annotated[int, Field(ge=0)] = 42
     subtask: Names = ()
     ablate: Annotated[dict[str, str], BeforeValidator(_switches)] = {}
     data: Path | None = None
     haystack: Path | None = None
+    pad: Literal["synthetic"] | None = None
     doc_tokens: Annotated[int, Field(ge=1)] = 128
     max_answer_tokens: Annotated[int, Field(ge=1)] = 128
     batch_size: Annotated[int, Field(ge=1)] = 8
@@ -74,10 +80,23 @@ class RunConfig(BaseModel):
     bank: Path | None = None
     budget: str | None = None
     out: Path | None = None
+    judge_model: str | None = None
+    judge_url: str | None = None
+    judge_prompt: Path | None = None
+    judge_repeats: Annotated[int, Field(ge=1)] = 1
+    judge_concurrency: Annotated[int, Field(ge=1, le=256)] = 8
+    judge_price: Annotated[tuple[float, float] | None, BeforeValidator(_price)] = None
 
     def identity(self) -> dict[str, Any]:
-        """The settings that decide what is measured, as JSON values; neither workers nor directories written do."""
-        return self.model_dump(mode="json", exclude={"out", "workers", "bank"})
+        """The settings that decide what is answered, as JSON values.
+
+        Where it is written, how many processes make text and who judges it are not among them, so that a finished
+        run can be judged.
+        """
+        other = {"out", "workers", "bank", *(name for name in type(self).model_fields if name.startswith("judge_"))}
+        # A setting that came later is left out where it is not used, so that older runs are still the same run.
+        other |= {name for name in ("pad", "reader", "budget") if getattr(self, name) is None}
+        return self.model_dump(mode="json", exclude=other)
 
     def sha256(self) -> str:
         """The hash of `identity()`; equal hashes mean the same run."""

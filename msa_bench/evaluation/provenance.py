@@ -16,7 +16,10 @@ import psutil
 
 import msa_bench
 
-PACKAGES = ("torch", "transformers", "tokenizers", "safetensors", "numpy", "scipy", "rank-bm25", "bm25s", "triton")
+PACKAGES = (
+    *("torch", "transformers", "tokenizers", "safetensors", "numpy", "scipy"),
+    *("rank-bm25", "bm25s", "sentence-transformers", "igraph", "triton"),
+)
 
 
 def now() -> str:

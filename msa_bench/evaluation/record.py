@@ -11,6 +11,7 @@ from msa_bench.contracts import Dataset, IndexReport, Task
 from msa_bench.errors import UserError
 from msa_bench.evaluation import statistics
 from msa_bench.evaluation.config import RunConfig
+from msa_bench.evaluation.normalisers import Normaliser
 from msa_bench.evaluation.provenance import environment, now, peak_memory
 from msa_bench.evaluation.samples import as_json
 from msa_bench.evaluation.store import RECORD, RunDirectory
@@ -22,7 +23,14 @@ _SITTING = ("status", "started", "finished", "versions", "hardware", "git", "pea
 class RunRecord:
     """The record of one run directory, checked against what an earlier sitting wrote there."""
 
-    def __init__(self, directory: RunDirectory, config: RunConfig, task: Task, subtasks: Sequence[str | None]) -> None:
+    def __init__(
+        self,
+        directory: RunDirectory,
+        config: RunConfig,
+        task: Task,
+        subtasks: Sequence[str | None],
+        normaliser: Normaliser,
+    ) -> None:
         self._directory = directory
         self._begun = False
         earlier = directory.record()
@@ -33,6 +41,7 @@ class RunRecord:
         self.content = {
             "task": config.task,
             "main_score": task.main_score,
+            "normaliser": {"name": normaliser.name, "what": normaliser.description},
             "subtasks": list(subtasks),
             "config": config.identity(),
             "config_sha256": config.sha256(),
@@ -111,10 +120,10 @@ class RunRecord:
 
 def _refuse_other_settings(directory: RunDirectory, earlier: Mapping[str, Any], config: RunConfig) -> None:
     old, new = earlier.get("config", {}), config.identity()
-    for key in new:
-        if old.get(key) != new[key]:
+    for key in {**old, **new}:
+        if old.get(key) != new.get(key):
             raise UserError(
-                f"{directory.path} holds a run with {key} = {_short(old.get(key))}, not {_short(new[key])}; "
+                f"{directory.path} holds a run with {key} = {_short(old.get(key))}, not {_short(new.get(key))}; "
                 "choose another --out, or set the old value to continue it."
             )
 

@@ -14,6 +14,7 @@ from typing import Any
 
 from msa_bench.contracts import (
     Answer,
+    ComparingTask,
     Dataset,
     Progress,
     Question,
@@ -27,9 +28,11 @@ from msa_bench.contracts import (
 from msa_bench.errors import UserError, unknown
 from msa_bench.evaluation import metrics
 from msa_bench.evaluation.config import RunConfig
+from msa_bench.evaluation.judge.run import chosen_judge, judge_run, with_grades
+from msa_bench.evaluation.normalisers import SQUAD, Normaliser, normaliser
 from msa_bench.evaluation.record import RunRecord
 from msa_bench.evaluation.samples import sample_id, sample_key, sample_line
-from msa_bench.evaluation.store import SUMMARY, RunDirectory, full_disk_explained
+from msa_bench.evaluation.store import JUDGEMENTS, SUMMARY, RunDirectory, full_disk_explained
 from msa_bench.evaluation.summary import summarise
 
 Factory = Callable[[SystemRequest], System]
@@ -58,10 +61,10 @@ def run(
     `factories` are what the registry has for the names in `config.system`. Raises a `UserError` for a directory that
     belongs to another run, for names the task or the systems do not know, and for a full disk.
     """
-    subtasks = chosen_subtasks(task, config.subtask)
-    requests = system_requests(config, factories)
+    subtasks, compared = chosen_subtasks(task, config.subtask), _normaliser(task)
+    requests, judge = system_requests(config, factories), chosen_judge(config)
     with full_disk_explained(config.directory()), RunDirectory(config.directory()) as directory:
-        record = RunRecord(directory, config, task, subtasks)
+        record = RunRecord(directory, config, task, subtasks, compared)
         progress("loading the systems", 0, None, "")
         systems = {name: factory(requests[name]) for name, factory in factories.items()}
         record.add_systems({name: system.describe() for name, system in systems.items()})
@@ -73,12 +76,26 @@ def run(
             with suppress(OSError):
                 record.end("interrupted" if isinstance(error, KeyboardInterrupt) else "failed")
             raise
-        summary = summarise(
-            directory.samples, task=config.task, length=config.length, seed=config.seed, main_score=task.main_score
-        )
-        directory.write(SUMMARY, summary)
+        summary = _summarise(config, task, directory)
+        if judge is not None:
+            # The answers are summarised before they are judged, so that a dead judge takes nothing with it.
+            record.begin()
+            entries, record.content["judge"] = judge_run(judge, directory.samples, progress)
+            directory.write_lines(JUDGEMENTS, entries)
+            summary = _summarise(config, task, directory)
         record.end("finished")
     return summary
+
+
+def _summarise(config: RunConfig, task: Task, directory: RunDirectory) -> dict[str, Any]:
+    lines = with_grades(directory.samples, directory.lines(JUDGEMENTS))
+    summary = summarise(lines, task=config.task, length=config.length, seed=config.seed, main_score=task.main_score)
+    directory.write(SUMMARY, summary)
+    return summary
+
+
+def _normaliser(task: Task) -> Normaliser:
+    return normaliser(task.normaliser) if isinstance(task, ComparingTask) else SQUAD
 
 
 def chosen_subtasks(task: Task, wanted: Sequence[str]) -> tuple[str | None, ...]:
@@ -108,6 +125,7 @@ def system_requests(config: RunConfig, factories: Mapping[str, Factory]) -> dict
             workers=config.workers,
             bank=config.bank,
             budget=config.budget,
+            reader=config.reader,
             ablations={key: value for key, value in config.ablate.items() if key in keys},
         )
         for name, keys in known.items()
@@ -135,6 +153,7 @@ def _parts(
                 data=config.data,
                 haystack=config.haystack,
                 doc_tokens=config.doc_tokens,
+                pad=config.pad,
             )
         )
         record.add_dataset(subtask, dataset, questions_sha256(task, subtask, dataset.questions))
@@ -150,6 +169,8 @@ def questions_sha256(task: Task, subtask: str | None, questions: Sequence[Questi
         raise UserError(f"The task {task.name} gives two questions the same id; each needs one of its own.")
     content = [
         [one.id, one.text, one.answers, one.gold_ids, one.own_ids, one.replaced_ids, one.intro, one.answer_prefix]
+        # In JSON a key is text; what few tasks have is left out where they have it not, so that older hashes hold.
+        + [dict(part) for part in (one.substitutes, one.relevance) if part]
         for one in questions
     ]
     return hashlib.sha256(json.dumps(content).encode()).hexdigest()
@@ -172,7 +193,7 @@ def _run_part(
     record.begin()
     record.add_index(part.subtask, part.system_name, part.system.index(part.dataset.corpus, show))
     for question, answer in _answers(part, pending, show):
-        scores = metrics.score(question, answer)
+        scores = metrics.score(question, answer, _normaliser(task))
         if isinstance(task, ScoringTask):
             scores |= task.score(question, answer)
         line = sample_line(

@@ -107,6 +107,36 @@ def paired_difference(
     return Difference(float(np.mean(np.sort(differences))), low, high, (extreme + 1) / (resamples + 1), len(totals))
 
 
+def decay(
+    long: Sequence[float], short: Sequence[float], clusters: Sequence[str], resamples: int = RESAMPLES
+) -> Interval:
+    """What is left of a score at a greater length: mean of `long` over mean of `short` on the same questions.
+
+    The bootstrap resamples questions with both of their scores. No interval where a resample has a short mean of 0, for
+    then the ratio has no bound; a `ValueError` where the short scores are all 0, for then there is no ratio.
+    """
+    above, below = (_totals_of(values, clusters) for values in (long, short))
+    if not below.sum() > 0:
+        raise ValueError("a decay needs a score above 0 at the short length")
+    ratio, n = float(above.sum() / below.sum()), len(above)
+    pairs, counts = np.unique(np.stack([above, below], axis=1), axis=0, return_counts=True)
+    picks = np.random.default_rng(SEED).multinomial(n, counts / n, size=resamples)
+    sums = picks @ pairs
+    if len(pairs) < 2 or not (sums[:, 1] > 0).all():
+        return Interval(ratio, None, None, "none (no variation)" if len(pairs) < 2 else "none (ratio unbounded)", n)
+    return Interval(ratio, *_percentiles(sums[:, 0] / sums[:, 1]), "bootstrap of the ratio by question", n)
+
+
+def holm(p_values: Sequence[float]) -> list[float]:
+    """The p-values adjusted for being read together, in the order given (Holm 1979)."""
+    order = sorted(range(len(p_values)), key=p_values.__getitem__)
+    adjusted, largest = [0.0] * len(p_values), 0.0
+    for rank, place in enumerate(order):
+        largest = max(largest, min(1.0, (len(p_values) - rank) * p_values[place]))
+        adjusted[place] = largest
+    return adjusted
+
+
 def wilson(successes: int, n: int, level: float = LEVEL) -> tuple[float, float]:
     """Wilson's score interval of a proportion (1927), without continuity correction."""
     z = NormalDist().inv_cdf((1 + level) / 2)
@@ -115,6 +145,11 @@ def wilson(successes: int, n: int, level: float = LEVEL) -> tuple[float, float]:
     reach = z * sqrt(share * (1 - share) / n + z * z / (4 * n * n))
     scale = 1 + z * z / n
     return max(0.0, (centre - reach) / scale), min(1.0, (centre + reach) / scale)
+
+
+def _totals_of(values: Sequence[float], clusters: Sequence[str]) -> Floats:
+    """The sum of each cluster, in the order of the clusters' names, `[clusters]`."""
+    return _totals(np.asarray(values, float), clusters)[:, 0]
 
 
 def _totals(values: Floats, clusters: Sequence[str]) -> Floats:

@@ -2,6 +2,7 @@
 
 run.json        what was run, on what, with what (`provenance`, `runner`)
 samples.jsonl   one line per system, variant, question and repeat
+judgements.jsonl  the judge's grades of every answer, where a judge was asked
 summary.json    the scores with their intervals
 """
 
@@ -11,7 +12,7 @@ import errno
 import fcntl
 import json
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any, Self
@@ -19,6 +20,7 @@ from typing import Any, Self
 from msa_bench.errors import UserError
 
 RECORD, SAMPLES, SUMMARY = "run.json", "samples.jsonl", "summary.json"
+JUDGEMENTS = "judgements.jsonl"
 LOCK = ".lock"
 
 
@@ -66,6 +68,17 @@ class RunDirectory:
     def write(self, name: str, content: Mapping[str, Any]) -> None:
         """Replace the file `name` with `content` as JSON, all of it or nothing."""
         write_json(self.path / name, content)
+
+    def write_lines(self, name: str, lines: Iterable[Mapping[str, Any]]) -> None:
+        """Replace the file `name` with one JSON object per line, all of it or nothing."""
+        part = self.path / f".{name}.part"
+        part.write_text("".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines), encoding="utf-8")
+        part.replace(self.path / name)
+
+    def lines(self, name: str) -> list[dict[str, Any]]:
+        """The lines of a file that `write_lines` made; none if there is no such file."""
+        file = self.path / name
+        return list(parse_samples(file.read_bytes(), file)) if file.exists() else []
 
     def append(self, line: Mapping[str, Any]) -> None:
         """Add one sample; it is on the disk when this returns, and the file is as before if it does not fit."""

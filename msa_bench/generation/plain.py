@@ -6,8 +6,15 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from torch import Tensor
+
+from msa_bench.errors import UserError
 from msa_bench.generation.decode import Session
+from msa_bench.memory.plan import available_bytes
 from msa_bench.model.backbone import Backbone
+
+PREFILL_TOKENS = 8192
+"""Tokens of a long prompt that go through the layers together."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +45,7 @@ def generate(
                 break
             batch.append(together.pop(0))
         longest = max(len(prompts[index]) for index in batch)
+        check_memory(backbone, len(batch), longest + max_new_tokens)
         session = Session(backbone.decoder, len(batch), longest + max_new_tokens)
         yield from _continue(backbone, session, {index: prompts[index] for index in batch}, max_new_tokens)
     if alone:
@@ -46,17 +54,40 @@ def generate(
 
 def _one_by_one(backbone: Backbone, prompts: Mapping[int, Sequence[int]], max_new_tokens: int) -> Iterator[Generated]:
     """Prompts in dictionary order, so that neighbours share the longest beginnings."""
-    session = Session(backbone.decoder, 1, max(map(len, prompts.values())) + max_new_tokens)
+    room = max(map(len, prompts.values())) + max_new_tokens
+    check_memory(backbone, 1, room)
+    session = Session(backbone.decoder, 1, room)
     before: Sequence[int] = ()
     for index in sorted(prompts, key=lambda index: tuple(prompts[index])):
         prompt = prompts[index]
-        # At least the last token is read again: the first new one follows from it. A short beginning is not worth
-        # sharing: from position 0 on, the causal kernel leaves out half of the work.
+        # At least the last token is read again: the first new one follows from it.
         shared = min(common_prefix(before, prompt), len(prompt) - 1)
-        shared = shared if 2 * shared > len(prompt) else 0
         session.rewind(shared)
         yield from _continue(backbone, session, {index: prompt[shared:]}, max_new_tokens)
         before = prompt
+
+
+def _feed(session: Session, tokens: Sequence[Sequence[int]]) -> Tensor:
+    """`session.feed`, a single long row in pieces: what a layer computes in between then does not grow with it."""
+    if len(tokens) == 1:
+        (row,) = tokens
+        *starts, last = range(0, len(row), PREFILL_TOKENS)
+        for start in starts:
+            session.feed([row[start : start + PREFILL_TOKENS]])
+        tokens = [row[last:]]
+    return session.feed(tokens)
+
+
+def check_memory(backbone: Backbone, rows: int, tokens: int) -> None:
+    """A `UserError` if keys and values of `rows` prompts of `tokens` will not fit: what is needed and what there is."""
+    config = backbone.config
+    one = 2 * config.layers * config.kv_heads * config.head_dim * backbone.dtype.itemsize
+    needed, available = rows * tokens * one, available_bytes(backbone.device)
+    if needed > available:
+        raise UserError(
+            f"Reading {tokens:,} tokens takes {needed / 2**30:.1f} GiB of keys and values and {available / 2**30:.1f} "
+            f"GiB are free; about {available // (rows * one):,} tokens would fit."
+        )
 
 
 def common_prefix(first: Sequence[int], second: Sequence[int]) -> int:
@@ -77,7 +108,7 @@ def _continue(
     feed: list[Sequence[int]] = [feeds[index] for index in active]
     while active:
         began = time.perf_counter()
-        best = session.feed(feed).argmax(1).tolist()
+        best = _feed(session, feed).argmax(1).tolist()
         share = (time.perf_counter() - began) / len(active)
         going: list[int] = []
         for row, (index, token) in enumerate(zip(active, best, strict=True)):

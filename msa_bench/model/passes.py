@@ -14,6 +14,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from msa_bench.model.attention import continued_attention
 from msa_bench.model.cache import LayerCache
 from msa_bench.model.decoder import Decoder, DecoderLayer, causal
 from msa_bench.model.upload import upload
@@ -159,6 +160,8 @@ class _QueryPass:
             return causal(layer, normed, q, k, v)
         keys, values, visible = cache.filled()
         tokens = q.shape[2]
+        if self.unpadded and tokens > 1 and bool(visible.all()):
+            return continued_attention(q, keys, values)
         mask = torch.cat((visible[:, None, :before].expand(-1, tokens, -1), self.own), dim=2)[:, None]
         if tokens > 1:
             return F.scaled_dot_product_attention(q, keys, values, mask, enable_gqa=q.shape[1] != k.shape[1])

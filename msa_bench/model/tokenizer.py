@@ -114,9 +114,10 @@ class TextTokenizer:
         before, mark, after = rendered.partition(_MARK)
         if not mark:
             raise UserError("The chat template of this tokenizer drops the user's message.")
-        return [*self._control_text(before), *user, *self._control_text(after), *answer_prefix]
+        return [*self.encode_template(before), *user, *self.encode_template(after), *answer_prefix]
 
-    def _control_text(self, text: str) -> list[int]:
+    def encode_template(self, text: str) -> list[int]:
+        """Tokens of a text of our own, in which control tokens are spelled out; never for other people's text."""
         return list(self._full.encode(text, add_special_tokens=False).ids)
 
     def _first(self, *spellings: str) -> int | None:

@@ -89,7 +89,7 @@ def reader(monkeypatch: pytest.MonkeyPatch) -> Reader:
             yield Generated(index, last, seconds=0.5, stopped=seen.stops)
 
     monkeypatch.setattr("baselines.full_context.load_backbone", load)
-    monkeypatch.setattr("baselines.rag.load_backbone", load)
+    monkeypatch.setattr("baselines.readers.load_backbone", load)
     monkeypatch.setattr("baselines.reader.generate", generate)
     return seen
 

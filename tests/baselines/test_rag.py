@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from baselines import rag
-from baselines.rag import RagBM25
+from baselines.systems import RagBM25
 from msa_bench.contracts import Question, SystemRequest
 
 from .conftest import ANSWER_TOKENS, WINDOW, ListCorpus, Reader

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from msa_bench.evaluation.statistics import mean_interval, paired_difference, stratified_interval, wilson
+from msa_bench.evaluation.statistics import decay, holm, mean_interval, paired_difference, stratified_interval, wilson
 
 
 def ids(values: Sequence[float]) -> list[str]:
@@ -100,3 +100,91 @@ def test_the_sign_flip_test_agrees_with_the_closed_form() -> None:
 def test_equal_systems_have_p_one_and_no_p_is_zero() -> None:
     assert paired_difference([0.5] * 9, [0.5] * 9, ids([0.5] * 9)).p == 1
     assert paired_difference([1.0] * 99, [0.0] * 99, ids([1.0] * 99), resamples=999).p == 1 / 1000
+
+
+def test_the_paired_interval_covers_the_true_difference_about_as_often_as_it_says() -> None:
+    random, hits, rejected = np.random.default_rng(8), 0, 0
+    for _ in range(300):
+        hardness = random.random(40)
+        first = np.clip(hardness + random.normal(0.1, 0.2, 40), -1, 2)
+        second = np.clip(hardness + random.normal(0.0, 0.2, 40), -1, 2)
+        difference = paired_difference(first.tolist(), second.tolist(), ids(first.tolist()), resamples=400)
+        hits += difference.low <= 0.1 <= difference.high
+        same = np.clip(hardness + random.normal(0.0, 0.2, 40), -1, 2)
+        rejected += paired_difference(same.tolist(), second.tolist(), ids(same.tolist()), resamples=400).p <= 0.05
+    assert 0.89 <= hits / 300 <= 0.98
+    assert 0.02 <= rejected / 300 <= 0.09
+
+
+def test_wilsons_interval_covers_the_true_share_about_as_often_as_it_says() -> None:
+    random = np.random.default_rng(9)
+    covered = [low <= 0.3 <= high for low, high in (wilson(int(k), 30) for k in random.binomial(30, 0.3, 2000))]
+    assert 0.93 <= np.mean(covered) <= 0.98
+
+
+def test_the_clustered_bootstrap_covers_where_one_that_ignores_repeats_does_not() -> None:
+    random, clustered, naive = np.random.default_rng(10), 0, 0
+    for _ in range(200):
+        values = np.repeat(random.beta(2, 2, 30), 5).tolist()
+        questions = [f"q{place // 5}" for place in range(150)]
+        for names, together in ((questions, True), (ids(values), False)):
+            interval = mean_interval(values, names, resamples=400)
+            assert interval.low is not None
+            assert interval.high is not None
+            hit = interval.low <= 0.5 <= interval.high
+            clustered, naive = clustered + (hit and together), naive + (hit and not together)
+    assert 0.89 <= clustered / 200 <= 0.99
+    assert naive / 200 < 0.75
+
+
+def test_holm_agrees_with_a_worked_example_and_with_the_step_down_definition() -> None:
+    assert holm([0.01, 0.04, 0.03, 0.005]) == pytest.approx([0.03, 0.06, 0.06, 0.02])
+    assert holm([]) == []
+    assert holm([0.9, 0.9]) == [1.0, 1.0]
+    random = np.random.default_rng(11)
+    for _ in range(50):
+        p = random.random(6)
+        rejected, level = set(), random.random()
+        for rank, place in enumerate(np.argsort(p)):
+            if p[place] > level / (6 - rank):
+                break
+            rejected.add(int(place))
+        assert {place for place, adjusted in enumerate(holm(p.tolist())) if adjusted <= level} == rejected
+
+
+def test_holm_keeps_the_chance_of_any_false_alarm() -> None:
+    random = np.random.default_rng(12)
+    alarms = [min(holm(random.random(5).tolist())) <= 0.05 for _ in range(4000)]
+    assert 0.035 <= np.mean(alarms) <= 0.06
+
+
+def test_decay_agrees_with_scipys_bootstrap_of_the_ratio() -> None:
+    random = np.random.default_rng(13)
+    short = random.beta(4, 2, 60)
+    long = short * random.uniform(0.7, 1.1, 60)
+    ours = decay(long.tolist(), short.tolist(), ids(long.tolist()))
+    theirs = stats.bootstrap(
+        (long, short), lambda a, b: a.mean() / b.mean(), paired=True, vectorized=False, n_resamples=4000,
+        method="percentile", rng=np.random.default_rng(14),
+    ).confidence_interval  # fmt: skip
+    assert ours.mean == pytest.approx(long.mean() / short.mean())
+    assert (ours.low, ours.high) == pytest.approx((theirs.low, theirs.high), abs=0.005)
+
+
+def test_decay_covers_the_true_ratio_about_as_often_as_it_says() -> None:
+    random, hits = np.random.default_rng(15), 0
+    for _ in range(300):
+        ability = random.beta(3, 2, 60)
+        short, long = (random.binomial(1, share * ability).astype(float) for share in (1.0, 0.8))
+        interval = decay(long.tolist(), short.tolist(), ids(long.tolist()), resamples=400)
+        assert interval.low is not None
+        assert interval.high is not None
+        hits += interval.low <= 0.8 <= interval.high
+    assert 0.90 <= hits / 300 <= 0.98
+
+
+def test_a_decay_from_nothing_or_without_bounds_is_said() -> None:
+    with pytest.raises(ValueError, match="above 0"):
+        decay([0.0, 1.0], [0.0, 0.0], ["a", "b"])
+    assert decay([0.0, 1.0], [0.0, 1.0], ["a", "b"]).method == "none (ratio unbounded)"
+    assert decay([0.5] * 3, [1.0] * 3, ["a", "b", "c"]).low is None

@@ -7,6 +7,7 @@ import tiny
 import torch
 from torch import Tensor
 
+from msa_bench.errors import UserError
 from msa_bench.generation.decode import Session
 from msa_bench.generation.plain import generate
 from msa_bench.model.backbone import Backbone
@@ -77,3 +78,43 @@ def test_what_long_prompts_begin_with_is_read_once(monkeypatch: pytest.MonkeyPat
     found = {one.index: one.tokens for one in generate(model, prompts, 3)}
     assert sum(read) <= len(shared) + 4 + 3 * 3
     assert found == {index: naive(model, prompt, 3)[0] for index, prompt in enumerate(prompts)}
+
+
+@pytest.mark.parametrize("shared", [1, 9, 29])
+def test_a_beginning_of_any_length_is_shared(monkeypatch: pytest.MonkeyPatch, shared: int) -> None:
+    model = tiny.model(sizes={"max_position_embeddings": 32})
+    prompts = [[*range(20, 20 + shared), *range(100 + start, 130 - shared + start)] for start in (0, 40)]
+    read: list[int] = []
+    feed = Session.feed
+
+    def counting(session: Session, tokens: Sequence[Sequence[int]], recall: Recall | None = None) -> Tensor:
+        read.append(sum(map(len, tokens)))
+        return feed(session, tokens, recall)
+
+    monkeypatch.setattr(Session, "feed", counting)
+    found = {one.index: one.tokens for one in generate(model, prompts, 1)}
+    assert read == [30, 30 - shared]
+    assert found == {index: naive(model, prompt, 1)[0] for index, prompt in enumerate(prompts)}
+
+
+def test_a_long_prompt_goes_through_the_layers_in_pieces_to_the_same_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    model = tiny.model()
+    expected = naive(model, PROMPTS[2], 6)[0]
+    widths: list[int] = []
+    feed = Session.feed
+
+    def seen(session: Session, tokens: Sequence[Sequence[int]], recall: Recall | None = None) -> Tensor:
+        widths.append(max(map(len, tokens)))
+        return feed(session, tokens, recall)
+
+    monkeypatch.setattr(Session, "feed", seen)
+    monkeypatch.setattr("msa_bench.generation.plain.PREFILL_TOKENS", 8)
+    (found,) = generate(model, [PROMPTS[2]], 6)
+    assert found.tokens == expected
+    assert widths[:4] == [8, 8, 8, 6]
+
+
+def test_a_prompt_that_does_not_fit_the_memory_is_refused_before_it_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("msa_bench.generation.plain.available_bytes", lambda device: 20_000)
+    with pytest.raises(UserError, match=r"about 39 tokens would fit"):
+        list(generate(tiny.model(), [list(range(20, 60))], 12))
