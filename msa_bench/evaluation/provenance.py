@@ -16,7 +16,18 @@ import psutil
 
 import msa_bench
 
-PACKAGES = ("torch", "transformers", "tokenizers", "safetensors", "numpy", "scipy", "rank-bm25", "bm25s", "triton")
+PACKAGES = (
+    "torch",
+    "transformers",
+    "tokenizers",
+    "safetensors",
+    "numpy",
+    "scipy",
+    "rank-bm25",
+    "bm25s",
+    "datasets",
+    "triton",
+)
 
 
 def now() -> str:
