@@ -22,7 +22,7 @@ from msa_bench.reporting.stored import (
 )
 
 JUDGE = "judge"
-SHOWN = ("em", "f1", "containment", "string_match_all", "retrieval_precision", "retrieval_recall", "retrieval_f1",
+SHOWN = ("em", "f1", "containment", "retrieval_precision", "retrieval_recall", "retrieval_f1",
          "recall@5", "recall@10", "ndcg@10", JUDGE)  # fmt: skip
 """The scores a task without parts is shown with, in this order."""
 
