@@ -36,6 +36,7 @@ FORBIDDEN = {
     "msa_bench.memory": (*CONCRETE, *OUTER, "msa_bench.generation"),
     "msa_bench.generation": (*CONCRETE, *OUTER),
     "msa_bench.training": ("msa_bench.reporting", "msa_bench.cli"),
+    "msa_bench.ask": (*OUTER, "baselines", "msa_bench.system", "msa_bench.model", "msa_bench.memory", "torch"),
     "msa_bench.parity": (*CONCRETE, *OUTER),
     "msa_bench.performance": (*CONCRETE, "msa_bench.reporting", "msa_bench.cli"),
     "msa_bench.prose": (*CONCRETE, *OUTER, "msa_bench.model", "torch"),

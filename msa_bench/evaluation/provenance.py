@@ -18,7 +18,7 @@ import msa_bench
 
 PACKAGES = (
     *("torch", "transformers", "tokenizers", "safetensors", "numpy", "scipy"),
-    *("rank-bm25", "bm25s", "sentence-transformers", "igraph", "triton"),
+    *("rank-bm25", "bm25s", "sentence-transformers", "igraph", "datasets", "triton"),
 )
 
 

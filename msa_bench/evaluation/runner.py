@@ -71,18 +71,18 @@ def run(
         try:
             for part in _parts(config, task, subtasks, systems, count_tokens, record, progress):
                 _run_part(part, config, task, directory, record, progress)
+            summary = _summarise(config, task, directory)
+            if judge is not None:
+                # The answers are summarised before they are judged, so that a dead judge takes nothing with it.
+                record.begin()
+                entries, record.content["judge"] = judge_run(judge, directory.samples, progress)
+                directory.write_lines(JUDGEMENTS, entries)
+                summary = _summarise(config, task, directory)
         except BaseException as error:
             # The cause matters more than the record of it, and on a full disk that cannot be written either.
             with suppress(OSError):
                 record.end("interrupted" if isinstance(error, KeyboardInterrupt) else "failed")
             raise
-        summary = _summarise(config, task, directory)
-        if judge is not None:
-            # The answers are summarised before they are judged, so that a dead judge takes nothing with it.
-            record.begin()
-            entries, record.content["judge"] = judge_run(judge, directory.samples, progress)
-            directory.write_lines(JUDGEMENTS, entries)
-            summary = _summarise(config, task, directory)
         record.end("finished")
     return summary
 

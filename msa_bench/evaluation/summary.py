@@ -6,19 +6,24 @@ import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
+from itertools import combinations
 from typing import Any
 
 from msa_bench.evaluation.samples import sample_key
-from msa_bench.evaluation.statistics import Interval, mean_interval, stratified_interval
+from msa_bench.evaluation.statistics import Interval, holm, mean_interval, paired_difference, stratified_interval
 
 Line = Mapping[str, Any]
 Group = tuple[str, str | None, str | None]
+Row = tuple[str, str | None]
+COMPARED = ("em", "f1", "containment", "retrieval_recall", "recall@10", "ndcg@10", "judge")
+"""What systems are compared on, besides the main score."""
 
 
-def summarise(lines: Iterable[Line], *, task: str, length: int | None, seed: int, main_score: str) -> dict[str, Any]:
+def summarise(lines: Sequence[Line], *, task: str, length: int | None, seed: int, main_score: str) -> dict[str, Any]:
     """Scores with intervals per system, variant and subtask, and their mean over the subtasks.
 
-    `rows` holds one entry per system and variant; what depends on the clock stands under `timings` alone.
+    `rows` holds one entry per system and variant, `differences` one per two systems and score; what depends on the
+    clock stands under `timings` alone.
     """
     groups: dict[Group, list[Line]] = defaultdict(list)
     for line in sorted(lines, key=lambda line: _natural(*sample_key(line))):
@@ -35,8 +40,41 @@ def summarise(lines: Iterable[Line], *, task: str, length: int | None, seed: int
         "main_score": main_score,
         "samples": sum(map(len, groups.values())),
         "rows": rows,
+        "differences": differences(lines, main_score),
         "timings": [_timing(group, groups[group]) for group in ordered],
     }
+
+
+def differences(lines: Iterable[Line], main_score: str) -> list[dict[str, Any]]:
+    """How much better each system is than each other on the questions both answered, per score of `COMPARED`.
+
+    `p_holm` is the p-value adjusted for all the pairs of one score.
+    """
+    found: dict[Row, dict[tuple[str, int], Line]] = defaultdict(dict)
+    for line in lines:
+        found[line["system"], line["variant"]][line["sample_id"], line["repeat"]] = line
+    rows = sorted(found, key=lambda row: _natural(*row))
+    pairs = [pair for pair in combinations(rows, 2) if pair[0][0] != pair[1][0]]
+    entries = []
+    for name in dict.fromkeys((main_score, *COMPARED)):
+        group = [entry for pair in pairs if (entry := _difference(name, pair, found))]
+        for entry, p in zip(group, holm([entry["p"] for entry in group]), strict=True):
+            entries.append({**entry, "p_holm": p})
+    return entries
+
+
+def _difference(
+    name: str, pair: tuple[Row, Row], found: Mapping[Row, Mapping[tuple[str, int], Line]]
+) -> dict[str, Any] | None:
+    first, second = (found[row] for row in pair)
+    shared = sorted(
+        key for key in first.keys() & second.keys() if name in first[key]["scores"] and name in second[key]["scores"]
+    )
+    if not shared:
+        return None
+    ours, theirs = ([lines[key]["scores"][name] for key in shared] for lines in (first, second))
+    difference = paired_difference(ours, theirs, [sample for sample, _ in shared])
+    return {"score": name, "first": list(pair[0]), "second": list(pair[1]), **asdict(difference)}
 
 
 def _row(system: str, variant: str | None, subtasks: Mapping[str | None, Sequence[Line]]) -> dict[str, Any]:

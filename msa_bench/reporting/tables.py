@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from rich import box
@@ -21,16 +21,23 @@ from msa_bench.reporting.stored import (
     short_names,
 )
 
+JUDGE = "judge"
+SHOWN = ("em", "f1", "containment", "retrieval_precision", "retrieval_recall", "retrieval_f1",
+         "recall@5", "recall@10", "ndcg@10", JUDGE)  # fmt: skip
+"""The scores a task without parts is shown with, in this order."""
+
 
 def print_run(run: StoredRun, console: Console) -> None:
     """Print the table and the notes; a narrow terminal gets the table turned, a pipe or file its full width."""
-    table = results_table(run)
+    make = results_table if run.subtasks != [None] else scores_table
+    table = make(run)
     width = Measurement.get(console, console.options.update(max_width=1000), table).maximum
     if not console.is_terminal:
         console.width = max(console.width, width)
     elif width > console.width:
-        table = results_table(run, turned=True)
-    console.print(Group(table, *(Text(note, style="dim") for note in notes(run))))
+        table = make(run, turned=True)
+    lines = (*differences(run), *notes(run))
+    console.print(Group(table, *(Text(line, style="dim") for line in lines)))
 
 
 def results_table(run: StoredRun, turned: bool = False) -> Table:
@@ -44,8 +51,35 @@ def results_table(run: StoredRun, turned: bool = False) -> Table:
         if with_mean:
             cells.append(_cell(row["overall"].get(run.main_score)))
         grid.append([row["system"] + ("\n" + row["variant"] if row["variant"] else ""), *cells, str(row["n"])])
+    return _table(f"{run.title}: {run.main_score}", grid, turned)
+
+
+def scores_table(run: StoredRun, turned: bool = False) -> Table:
+    """For a task without parts: systems and variants as rows, scores as columns, the main one first."""
+    known = {name for row in run.rows for name in row["overall"]}
+    names = [name for name in dict.fromkeys((run.main_score, *SHOWN)) if name in known]
+    grid = [["system", *names, "n"]]
+    for row in run.rows:
+        cells = [_cell(row["overall"].get(name)) for name in names]
+        grid.append([row["system"] + ("\n" + row["variant"] if row["variant"] else ""), *cells, str(row["n"])])
+    return _table(run.title, grid, turned)
+
+
+def differences(run: StoredRun) -> Iterator[str]:
+    """A line for each two systems that were compared on the main score, and on the judge's where there is one."""
+    for entry in run.summary.get("differences", []):
+        if entry["score"] in (run.main_score, JUDGE) and run.subtasks == [None]:
+            first, second = (" ".join(filter(None, entry[side])) for side in ("first", "second"))
+            yield (
+                f"{entry['score']}, {first} minus {second}: {entry['mean']:+.3f} [{entry['low']:+.3f}, "
+                f"{entry['high']:+.3f}], paired on {entry['n']} questions, p = {entry['p']:.4f} "
+                f"(Holm {entry['p_holm']:.4f})"
+            )
+
+
+def _table(title: str, grid: Sequence[Sequence[str]], turned: bool) -> Table:
     header, *body = zip(*grid, strict=True) if turned else grid
-    table = Table(title=f"{run.title}: {run.main_score}", box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), show_lines=True)
+    table = Table(title=title, box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), show_lines=True)
     table.add_column(header[0], no_wrap=True)
     for name in header[1:]:
         table.add_column(name, justify="right")
@@ -75,6 +109,15 @@ def _remarks(run: StoredRun) -> Iterator[str]:
                     yield f"{row_name(row)}: {kind}{what} ({count} of {row['n']} answers)"
     for entry in run.record["indexes"]:
         yield from (f"{entry['system']}: {note}" for note in entry["notes"])
+    judged = run.record.get("judge")
+    if judged:
+        yield (
+            f"judge: {judged['model']}, 0 to 5, {judged['answers']:,} answers, {judged['missing']} missing, "
+            f"{judged['requests']:,} requests"
+        )
+        yield from judged["notes"]
+    elif run.subtasks == [None]:
+        yield "no judge: scores compare words; --judge-model and --judge-url add the paper's 0 to 5"
     everywhere = set.intersection(*(set(entry["notes"]) for entry in run.record["datasets"]))
     for entry in run.record["datasets"]:
         for note in entry["notes"]:

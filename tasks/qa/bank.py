@@ -8,9 +8,8 @@ another seeded order and are numbered in it, so that neither place nor id gives 
 from __future__ import annotations
 
 from array import array
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from hashlib import sha256
 
 from msa_bench.contracts import Document, Question
@@ -25,17 +24,19 @@ from tasks.splitting import split_text
 PASSAGE_TOKENS = 1024
 """Passages are documents as they are; only one longer than this is split."""
 PADDING_TOKENS = 128
-_CACHED_PASSAGES = 64
 
 
 @dataclass(frozen=True, eq=False)
 class BankCorpus:
     """Documents of passages and of padding; document d is piece `pieces[d]` of the passage at `places[d]`.
 
-    `split` gives the pieces of a passage or of a padding text by its place.
+    `split` has the pieces of the passages that are more than one document. Places from `len(passages)` on are those of
+    the padding.
     """
 
-    split: Callable[[int], Sequence[str]]
+    passages: Sequence[str]
+    padding: Haystack | None
+    split: Mapping[int, Sequence[str]]
     places: array[int]
     pieces: array[int]
     recipe: str
@@ -53,7 +54,12 @@ class BankCorpus:
     def __getitem__(self, document_id: int, /) -> Document:
         if not 0 <= document_id < len(self):
             raise IndexError(f"{document_id} is outside 0..{len(self) - 1}")
-        return Document(document_id, self.split(self.places[document_id])[self.pieces[document_id]])
+        place = self.places[document_id]
+        if place in self.split:
+            return Document(document_id, self.split[place][self.pieces[document_id]])
+        if self.padding is not None and place >= len(self.passages):
+            return Document(document_id, self.padding[place - len(self.passages)])
+        return Document(document_id, self.passages[place])
 
     def __iter__(self) -> Iterator[Document]:
         return map(self.__getitem__, range(len(self)))
@@ -94,32 +100,21 @@ def build_bank(
         padding = Essay(fitted_prose(derive("qa padding", seed), PADDING_TOKENS, count_tokens))
         pads = max(measure(padding, length - tokens, 0, count_tokens).fits, 0)
     notes: tuple[str, ...] = (f"{pads:,} of {len(chosen) + pads:,} passages are synthetic padding.",) if pads else ()
-    split = _splitter(data.passages, padding, count_tokens)
+    split: dict[int, Sequence[str]] = {}
     places, pieces = array("Q"), array("L")
     documents: dict[int, range] = {}
     own = len(data.passages)
     for place in _shuffled([*chosen, *range(own, own + pads)], "qa places", seed):
-        parts = len(split(place)) if place < own else 1
-        documents[place] = range(len(places), len(places) + parts)
-        places.extend([place] * parts)
-        pieces.extend(range(parts))
-    cut = sum(len(ids) > 1 for ids in documents.values())
-    if cut:
-        notes += (f"{cut:,} passages of more than {PASSAGE_TOKENS:,} tokens were split.",)
+        parts = split_text(data.passages[place], PASSAGE_TOKENS, count_tokens) if place < own else [""]
+        if len(parts) > 1:
+            split[place] = parts
+        documents[place] = range(len(places), len(places) + len(parts))
+        places.extend([place] * len(parts))
+        pieces.extend(range(len(parts)))
+    if split:
+        notes += (f"{len(split):,} passages of more than {PASSAGE_TOKENS:,} tokens were split.",)
     recipe = repr((data.sha256, padding.recipe if padding else None))
-    return Bank(BankCorpus(split, places, pieces, recipe), documents, notes)
-
-
-def _splitter(
-    passages: Sequence[str], padding: Haystack | None, count_tokens: Callable[[str], int]
-) -> Callable[[int], Sequence[str]]:
-    @lru_cache(_CACHED_PASSAGES)
-    def split(place: int) -> Sequence[str]:
-        if padding is not None and place >= len(passages):
-            return (padding[place - len(passages)],)
-        return split_text(passages[place], PASSAGE_TOKENS, count_tokens)
-
-    return split
+    return Bank(BankCorpus(data.passages, padding, split, places, pieces, recipe), documents, notes)
 
 
 def _chosen(

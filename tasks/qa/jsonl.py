@@ -48,7 +48,6 @@ class JsonlPassages(Sequence[str]):
 
     def __init__(self, path: Path, starts: array[int]) -> None:
         self._path, self._starts = path, starts
-        self._file = path.open("rb")
 
     def __len__(self) -> int:
         return len(self._starts)
@@ -62,8 +61,9 @@ class JsonlPassages(Sequence[str]):
     def __getitem__(self, place: int | slice) -> str | list[str]:
         if isinstance(place, slice):
             return [self[one] for one in range(len(self))[place]]
-        self._file.seek(self._starts[place])
-        row = json.loads(self._file.readline())
+        with self._path.open("rb") as file:
+            file.seek(self._starts[place])
+            row = json.loads(file.readline())
         return passage_text(row.get("title") or "", row["text"])
 
 

@@ -6,7 +6,7 @@ what was fetched of the original; then the same two from the hub.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from msa_bench.contracts import Progress, no_progress
@@ -110,6 +110,13 @@ def _read(declaration: Declaration, directory: Path, scaled: bool) -> QAData:
         raise UserError(f"The data directory {directory} does not exist; give one with {QUESTIONS} and {CORPUS}.")
     if (directory / QUESTIONS).exists() or (directory / CORPUS).exists():
         return read_jsonl(directory)
+    commit = recorded_revision(directory)
+    data = _read_fetched(declaration, directory, scaled)
+    return replace(data, source=f"{data.source}, commit {commit}") if commit else data
+
+
+def _read_fetched(declaration: Declaration, directory: Path, scaled: bool) -> QAData:
+    """The authors' set or the original in `directory`, whoever put it there."""
     for chosen in (declaration.authors_for(scaled), declaration.authors):
         if chosen and (home := _holding(directory, chosen)):
             return read_authors(home, chosen)

@@ -195,6 +195,7 @@ def test_a_dead_judge_leaves_the_run_summarised(command: Command, monkeypatch: p
     assert status == 2
     assert "does not answer" in error
     assert json.loads(Path("run/summary.json").read_text())["rows"]
+    assert json.loads(Path("run/run.json").read_text())["status"] == "failed"
 
 
 @pytest.mark.usefixtures("cached")

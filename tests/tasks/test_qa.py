@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import os
+import pickle
 import re
 from pathlib import Path
 from typing import Any
@@ -126,6 +127,13 @@ def test_a_length_beyond_the_bank_is_refused_with_what_there_is_and_can_be_padde
     assert 5000 - 128 < sum(map(count_tokens, texts(dataset))) <= 5000
     assert any("synthetic padding" in note for note in dataset.notes)
     assert {f"{row['title']}\n{row['text']}" for row in towns()[1]} <= set(texts(dataset))
+
+
+def test_a_corpus_can_be_sent_to_another_process(data: Path) -> None:
+    corpus = load(data, length=5000, pad="synthetic").corpus
+    there = pickle.loads(pickle.dumps(corpus))
+    assert [document.text for document in there] == [document.text for document in corpus]
+    assert there.fingerprint == corpus.fingerprint
 
 
 def test_padding_needs_a_length(data: Path) -> None:
