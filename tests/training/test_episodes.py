@@ -3,7 +3,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from importlib.resources import files as package_files
-from itertools import islice, pairwise
+from itertools import count, islice, pairwise
 from pathlib import Path
 from random import Random
 
@@ -22,8 +22,14 @@ from msa_bench.training.episodes.world import PATTERNS, RELATIONS, WORLD
 UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}")
 
 
+def named(episode: Episode) -> list[int]:
+    """Places of the gold documents, in the order they are to be named."""
+    return [place for round_ in episode.rounds for place in round_]
+
+
 def gold(episode: Episode) -> list[str]:
-    return [episode.documents[place] for round_ in episode.rounds for place in round_]
+    """Gold documents in the order of the memory, which is that of the answer's values."""
+    return [episode.documents[place] for place in sorted(named(episode))]
 
 
 def wonderwords() -> set[str]:
@@ -38,9 +44,7 @@ def wonderwords() -> set[str]:
 @pytest.mark.parametrize("name", INVENTED)
 def test_gold_documents_come_first_and_hold_the_answer(name: str) -> None:
     for episode in drawn(INVENTED[name]):
-        named = [place for round_ in episode.rounds for place in round_]
-        assert named == list(range(len(named)))
-        assert len(episode.documents) >= len(named)
+        assert sorted(named(episode)) == list(range(len(gold(episode))))
         if episode.answer != NOT_IN_MEMORY:
             assert episode.rounds
             assert all(value in " ".join(gold(episode)) for value in episode.answer.split(", "))
@@ -169,6 +173,21 @@ def test_every_key_of_a_multiquery_is_in_the_question_and_has_a_document() -> No
         assert all(value not in episode.question for value in values)
 
 
+def test_documents_of_a_multiquery_are_named_in_the_order_of_the_keys_in_the_question(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The question is all there is to go by when documents are named; where two keys share one, the first counts."""
+    numbers = count(100)
+    monkeypatch.setattr(needles, "key", lambda rng: f"key-{next(numbers)}")
+    made = drawn(needles.multiquery)
+    for episode in made:
+        asked = re.findall(r"key-\d+", episode.question)
+        stated = [episode.documents[place] for place in named(episode)]
+        firsts = [min(asked.index(key) for key in re.findall(r"key-\d+", text)) for text in stated]
+        assert firsts == sorted(set(firsts))
+    assert any(named(episode) != sorted(named(episode)) for episode in made)
+
+
 def test_needle_haystacks_hold_needles_only_one_of_them_asked_for() -> None:
     for episode in drawn(needles.needle_haystack):
         assert gold(episode)[0].count(episode.answer) == 1
@@ -195,6 +214,17 @@ def test_every_relation_has_three_wordings_and_names_what_it_must() -> None:
         assert all(form.count("{x}") == form.count("{y}") == 1 for form in relation.statements)
         assert all("{x}" in form and "{y}" not in form for form in relation.questions + relation.phrases)
         assert {relation.subject, relation.object} <= set(PATTERNS)
+
+
+def test_documents_of_several_facts_are_named_in_the_order_of_the_question(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(facts, "phrase", lambda rng, asked: f"<{asked[0].object.name}>")
+    made = drawn(facts.several_facts)
+    for episode in made:
+        asked = re.findall("<(.+?)>", episode.question)
+        stated = [episode.documents[place] for place in named(episode)]
+        assert all(one in text for one, text in zip(asked, stated, strict=True))
+        assert episode.answer.split(", ") == [asked[named(episode).index(place)] for place in range(len(asked))]
+    assert any(named(episode) != sorted(named(episode)) for episode in made)
 
 
 def test_a_chain_has_a_round_for_every_hop_and_names_only_its_head() -> None:

@@ -108,6 +108,16 @@ def test_documents_that_answer_together_are_named_in_two_rounds_as_often_as_habi
         assert {batch.texts[place] for place in rows} == set(several(number).documents[:3])
 
 
+def test_documents_are_named_in_the_order_the_episode_says() -> None:
+    episode = replace(several(1), rounds=((2, 0, 1),))
+    batch = Read(batch_of([episode], with_habits(split=0.0)))
+    step = next(row for row in batch.rows if row.naming)
+    asked = [episode.documents[place] for place in (2, 0, 1)]
+    assert [batch.texts[row] for row in step.gold] == asked
+    target = step.text([step.tokens[place] for place in step.learned])
+    assert named_documents(target) == [batch.number(text) for text in asked]
+
+
 def test_an_answer_is_asked_for_as_often_as_habits_say_and_always_where_there_is_nothing_to_name() -> None:
     none, every = (Read(made(plan=with_habits(answer=share))) for share in (0.0, 1.0))
     assert {row.kind for row in none.rows if not row.naming} == {absent(0).kind}
