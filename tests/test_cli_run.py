@@ -115,6 +115,13 @@ def test_another_configuration_of_the_same_directory_is_refused(command: Command
     assert "r holds a run with seed = 42, not 43" in err
 
 
+def test_a_setting_left_out_of_the_continued_run_is_refused_too(command: Command) -> None:
+    command(*TOY, "--out", "r", "--budget", "host=1GB")
+    status, _, err = command(*TOY, "--out", "r")
+    assert status == 2
+    assert 'r holds a run with budget = "host=1GB", not null' in err
+
+
 def test_a_full_disk_is_said_with_what_is_kept(command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
     write, written = os.write, []
 

@@ -61,6 +61,15 @@ def test_every_setting_but_the_directory_makes_a_run_another_one() -> None:
         assert base.sha256() != base.model_copy(update={key: value}).sha256(), key
 
 
+def test_a_setting_that_is_not_used_leaves_the_run_what_it_was_before_there_was_one() -> None:
+    base = RunConfig(task="niah", length=16384)
+    assert not {"pad", "reader", "budget", "workers", "bank"} & set(base.identity())
+    for key, value in {"pad": "synthetic", "reader": "x", "budget": "gpu=1GB"}.items():
+        assert base.model_copy(update={key: value}).identity() == {**base.identity(), key: value}
+    for key, value in {"workers": 2, "bank": Path("banks")}.items():
+        assert base.model_copy(update={key: value}).sha256() == base.sha256()
+
+
 def test_the_directory_has_a_place_of_its_own_by_default() -> None:
     config = RunConfig(task="niah", length=16384)
     assert config.directory() == Path(f"results/runs/niah-16K-{config.sha256()[:8]}")
