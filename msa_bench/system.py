@@ -76,7 +76,8 @@ class MSASystem:
         began = time.perf_counter()
         self._bank = None
         # A directory of its own for every text and way of encoding, so that runs can share one.
-        name = f"{corpus.fingerprint[:16]}-{self.model.sha256[:8]}{'-global' if self.global_rope else ''}"
+        way = (str(self.model.dtype).removeprefix("torch."), self._msa.similarity, *["global"] * self.global_rope)
+        name = "-".join((corpus.fingerprint[:16], self.model.sha256[:8], *way))
         directory = self.request.bank / name if self.request.bank else None
         local = in_step(
             self.group,

@@ -168,3 +168,21 @@ def test_text_that_spells_control_tokens_is_remembered_and_asked_as_letters(chec
     corpus = ToyCorpus((hostile, hostile, "plain"))
     found = answers(make(checkpoint), Question("q", hostile, ("x",)), corpus=corpus)
     assert set(found["q"].documents) <= {0, 1, 2}
+
+
+def test_ways_of_encoding_share_a_directory_of_banks(checkpoint: Path, tmp_path: Path) -> None:
+    """Each has a bank of its own there, which what does not change the encoding takes up again."""
+    ways: tuple[tuple[dict[str, str], str], ...] = (
+        ({}, "float32"),
+        ({}, "bfloat16"),
+        ({"similarity": "dot"}, "float32"),
+        ({"rope": "global"}, "float32"),
+    )
+    for ablations, dtype in ways:
+        expected = answers(make(checkpoint, ablations, dtype=dtype), FIRST)["first"]
+        for _ in range(2):
+            kept = answers(make(checkpoint, ablations, dtype=dtype, bank=tmp_path), FIRST)["first"]
+            assert kept.text == expected.text
+    assert len(list(tmp_path.iterdir())) == len(ways)
+    answers(make(checkpoint, {"top_k": "1"}, bank=tmp_path), FIRST)
+    assert len(list(tmp_path.iterdir())) == len(ways)
