@@ -14,6 +14,11 @@ import torch.distributed as dist
 from torch import Tensor
 
 
+def leading() -> bool:
+    """Whether this process is the only one, or the first of several."""
+    return int(os.environ.get("RANK", "0")) == 0
+
+
 @dataclass(frozen=True)
 class World:
     """The process `rank` of `size`."""
