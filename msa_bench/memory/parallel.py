@@ -10,6 +10,8 @@ fails, the others learn of it where they next meet and end with its error; one t
 
 from __future__ import annotations
 
+import atexit
+import importlib
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -52,7 +54,11 @@ def join() -> Group:
         torch.cuda.set_device(int(os.environ.get("LOCAL_RANK", "0")))
     if not dist.is_initialized():
         backend = "cpu:gloo,cuda:nccl" if torch.cuda.is_available() else "gloo"
+        # The threads of a group must end before the interpreter does, or it aborts; they end with the last reference to
+        # the group, and functions of this module would keep one if it were first imported later.
+        importlib.import_module("torch.distributed.nn")
         dist.init_process_group(backend, timeout=TIMEOUT)
+        atexit.register(dist.destroy_process_group)
     return Group(dist.get_rank(), size)
 
 
