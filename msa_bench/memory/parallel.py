@@ -10,9 +10,6 @@ fails, the others learn of it where they next meet and end with its error; one t
 
 from __future__ import annotations
 
-import atexit
-import importlib
-import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -24,6 +21,7 @@ import torch
 import torch.distributed as dist
 from torch import Tensor
 
+from msa_bench.distributed import start_group, world_size
 from msa_bench.errors import UserError
 from msa_bench.memory.bank import MemoryBank, gathered, padded_chunks
 from msa_bench.memory.topk import NONE, Best, merged, ranked, unpacked
@@ -47,18 +45,10 @@ class Group:
 @cache
 def join() -> Group:
     """The group torchrun started this process in, joined at the first call; one process alone is a group too."""
-    size = int(os.environ.get("WORLD_SIZE", "1"))
+    size = world_size()
     if size == 1:
         return Group()
-    if torch.cuda.is_available():
-        torch.cuda.set_device(int(os.environ.get("LOCAL_RANK", "0")))
-    if not dist.is_initialized():
-        backend = "cpu:gloo,cuda:nccl" if torch.cuda.is_available() else "gloo"
-        # The threads of a group must end before the interpreter does, or it aborts; they end with the last reference to
-        # the group, and functions of this module would keep one if it were first imported later.
-        importlib.import_module("torch.distributed.nn")
-        dist.init_process_group(backend, timeout=TIMEOUT)
-        atexit.register(dist.destroy_process_group)
+    start_group(cpu=True, timeout=TIMEOUT)
     return Group(dist.get_rank(), size)
 
 

@@ -13,6 +13,8 @@ import torch
 import torch.distributed as dist
 from torch import Tensor
 
+from msa_bench.distributed import start_group, world_size
+
 
 def leading() -> bool:
     """Whether this process is the only one, or the first of several."""
@@ -30,13 +32,10 @@ class World:
     @classmethod
     def join(cls) -> World:
         """The world `torchrun` started this process in, or a world of its own."""
-        size = int(os.environ.get("WORLD_SIZE", "1"))
+        size = world_size()
         if size == 1:
             return cls()
-        if not dist.is_initialized():
-            if torch.cuda.is_available():
-                torch.cuda.set_device(int(os.environ.get("LOCAL_RANK", "0")))
-            dist.init_process_group("nccl" if torch.cuda.is_available() else "gloo")
+        start_group(cpu=False)
         return cls(dist.get_rank(), size, dist.new_group(backend="gloo"))
 
     @property
