@@ -4,8 +4,9 @@
     question: "What is the special magic number for gilded-petrel mentioned in the provided text?"
     answer:   "4821950"
 
-A quarter of the episodes have RULER's own wording (Hsieh et al. 2024), because evaluation has; keys and seeds never are
-evaluation's. The others combine what the value is called, how it is stated and how it is asked for at random.
+A quarter of the episodes, and half of those over nothing but needles, have RULER's own wording (Hsieh et al. 2024),
+because evaluation has; keys and seeds never are evaluation's. The others combine what the value is called, how it is
+stated and how it is asked for at random.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from msa_bench.training.episodes.documents import hide
 from msa_bench.training.episodes.episode import Episode, listed, one_round
 from msa_bench.training.episodes.keys import key, lookalike, uuid, value
 
-_RULER_SHARE = 0.25
+_RULER_SHARE, _RULER_HAYSTACK_SHARE, _UUID_HAYSTACK_SHARE = 0.25, 0.5, 0.35
 _RULER_STATEMENT = "One of the special {names} for {key} is: {value}."
 _RULER_ONE = "What is the special {name} for {key} mentioned in the provided text?"
 _RULER_ALL = "What are all the special {names} for {key} mentioned in the provided text?"
@@ -92,9 +93,9 @@ class _Style:
     all: str
 
     @classmethod
-    def draw(cls, rng: Random, value_kind: str | None = None) -> _Style:
+    def draw(cls, rng: Random, value_kind: str | None = None, ruler: float = _RULER_SHARE) -> _Style:
         kind = value_kind or ("uuid" if rng.random() < 0.2 else "number")
-        if rng.random() < _RULER_SHARE:
+        if rng.random() < ruler:
             return cls(kind, f"magic {kind}", _RULER_STATEMENT, _RULER_ONE, _RULER_ALL)
         return cls(kind, pick(rng, _NAMES[kind]), pick(rng, _STATEMENTS), pick(rng, _ONE), pick(rng, _ALL))
 
@@ -161,26 +162,27 @@ def multiquery(rng: Random) -> Episode:
 
 
 def needle_haystack(rng: Random) -> Episode:
-    """One key among documents that hold nothing but needles, half of the time with uuids for keys and values; one
-    needle of every document is asked about."""
-    uuids = rng.random() < 0.5
-    style = _Style.draw(rng, "uuid" if uuids else None)
+    """One key among documents that hold nothing but needles, now and then with uuids for keys and values; one needle of
+    every document is asked about. Half of the time all these keys look alike, and some of the unasked do always."""
+    uuids = rng.random() < _UUID_HAYSTACK_SHARE
+    style = _Style.draw(rng, "uuid" if uuids else "number", _RULER_HAYSTACK_SHARE)
     new_key = uuid if uuids else key
     fewest, most = _LINES_PER_DOCUMENT[style.value_kind]
     gap = pick(rng, ("\n", " "))
 
-    def asked(wanted: str) -> Episode:
+    def asked(wanted: str, alike: str | None = None) -> Episode:
         count = fewest + int(rng.random() * (most - fewest + 1))
         lines = [style.state(new_key(rng), style.value(rng)) for _ in range(count)]
+        if alike is not None:
+            lines[int(rng.random() * count)] = style.state(lookalike(rng, alike), style.value(rng))
         found = style.value(rng)
         lines[int(rng.random() * count)] = style.state(wanted, found)
         return one_round("niah_needles", style.ask([wanted], False), [gap.join(lines)], [], found)
 
     wanted = new_key(rng)
-    others = [new_key(rng) for _ in range(2 + int(rng.random() * 3))]
-    if rng.random() < 0.5:
-        others[0] = lookalike(rng, wanted)
-    return _among(asked(wanted), [asked(other) for other in others])
+    all_alike = rng.random() < 0.5
+    others = [lookalike(rng, wanted) if all_alike else new_key(rng) for _ in range(3 + int(rng.random() * 3))]
+    return _among(asked(wanted), [asked(other, wanted) for other in dict.fromkeys(others) if other != wanted])
 
 
 def _lone(rng: Random, style: _Style, kind: str, wanted: str) -> Episode:

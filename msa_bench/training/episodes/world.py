@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from msa_bench.relations import Pattern, World, relation, words
+from msa_bench.training.episodes.ties import ties
 from msa_bench.training.episodes.words import ADJECTIVES, COINED, NOUNS
 
 GIVEN = words("""
@@ -45,16 +46,44 @@ _TITLED_NOUNS = tuple(noun.capitalize() for noun in NOUNS)
 _TITLED_ADJECTIVES = tuple(adjective.capitalize() for adjective in ADJECTIVES)
 _DIGITS = tuple("0123456789")
 _SYLLABLES = words("ba bri cho da el fa gri ho in jo ka lu ma ne or pa qui ra sho ti ul ve wi ya zo")
+_CODAS = words("""
+    bren cket del fsson gan gle ko kov lda mir mpton nda nnet nov phie que rdo rgen
+    rris sca shko ssey stra tch thy tzel vane xton
+    """)
 _TITLED_SYLLABLES = tuple(syllable.capitalize() for syllable in _SYLLABLES)
 _SPACE, _THE, _OF = (" ",), ("The ",), (" of ",)
+_COINED_NAME = (_TITLED_SYLLABLES, _SYLLABLES, _CODAS)
 
 PATTERNS: dict[str, tuple[Pattern, ...]] = {
-    "person": ((GIVEN, _SPACE, SURNAME_STARTS, SURNAME_ENDS),),
-    "town": ((TOWN_STARTS, TOWN_ENDS), (("Great ", "Little ", "Upper ", "Lower ", "Old "), TOWN_STARTS, TOWN_ENDS)),
-    "company": ((_FIRM_STARTS, _FIRM_ENDS, _FIRM_KINDS), (SURNAME_STARTS, SURNAME_ENDS, _FIRM_KINDS)),
-    "ship": ((_TITLED_ADJECTIVES, _SPACE, _TITLED_NOUNS),),
+    "person": (
+        (GIVEN, _SPACE, SURNAME_STARTS, SURNAME_ENDS),
+        (GIVEN, _SPACE, *_COINED_NAME),
+        (*_COINED_NAME, _SPACE, SURNAME_STARTS, SURNAME_ENDS),
+        (*_COINED_NAME, _SPACE, *_COINED_NAME),
+    ),
+    "town": (
+        (TOWN_STARTS, TOWN_ENDS),
+        (("Great ", "Little ", "Upper ", "Lower ", "Old "), TOWN_STARTS, TOWN_ENDS),
+        _COINED_NAME,
+        (*_COINED_NAME, ("stadt", "bury", "polis", "grad", "wick", "abad", "pur", "mouth")),
+    ),
+    "company": (
+        (_FIRM_STARTS, _FIRM_ENDS, _FIRM_KINDS),
+        (SURNAME_STARTS, SURNAME_ENDS, _FIRM_KINDS),
+        (*_COINED_NAME, _FIRM_KINDS),
+        (_TITLED_ADJECTIVES, _SPACE, _TITLED_NOUNS, _FIRM_KINDS),
+    ),
+    "ship": ((_TITLED_ADJECTIVES, _SPACE, _TITLED_NOUNS), (_TITLED_NOUNS, _OF, TOWN_STARTS, TOWN_ENDS), _COINED_NAME),
+    "pet name": (
+        _COINED_NAME,
+        (_TITLED_NOUNS,),
+        (_TITLED_ADJECTIVES, _SPACE, _TITLED_NOUNS),
+        (GIVEN,),
+        (_THE, _TITLED_ADJECTIVES, _SPACE, _TITLED_NOUNS),
+        (GIVEN, ("'s ",), _TITLED_NOUNS),
+    ),
     "book": ((_THE, _TITLED_NOUNS, _OF, TOWN_STARTS, TOWN_ENDS), (_THE, _TITLED_ADJECTIVES, _SPACE, _TITLED_NOUNS)),
-    "school": ((TOWN_STARTS, TOWN_ENDS, _SCHOOL_KINDS),),
+    "school": ((TOWN_STARTS, TOWN_ENDS, _SCHOOL_KINDS), (*_COINED_NAME, _SCHOOL_KINDS)),
     "river": ((("River ",), _TITLED_SYLLABLES, _SYLLABLES, ("n", "r", "l", "sk", "th")),),
     "instrument": ((ADJECTIVES, _SPACE, ("viol", "horn", "lute", "zither", "fiddle", "drum", "organ", "pipe")),),
     "dish": ((("braised ", "pickled ", "smoked ", "stewed ", "baked "), COINED, (" pie", " soup", " stew", " cake")),),
@@ -209,4 +238,7 @@ RELATIONS = (
              "the town near the source of {x}|the town near which {x} rises"),
 )  # fmt: skip
 
-WORLD = World(RELATIONS, PATTERNS)
+DRAWN_TIES = 150
+"""Chores, and towns where something is done, among the relations that are put together from lists."""
+
+WORLD = World((*RELATIONS, *ties(DRAWN_TIES)), PATTERNS)
