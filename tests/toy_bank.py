@@ -14,6 +14,7 @@ from msa_bench.model.decoder import Decoder
 from msa_bench.model.prompts import template_head
 from msa_bench.training.batch import Batch, BatchPlan, make_batch
 from msa_bench.training.episodes import Episode
+from msa_bench.training.remembered import Remembered
 from msa_bench.training.samples import Habits
 from msa_bench.training.shared_bank import Attended, Outcome, run_batch
 
@@ -60,9 +61,9 @@ def attended(documents: int, forced: bool) -> Attended:
     return Attended(torch.full((samples,), documents), torch.full((samples,), forced))
 
 
-def run(decoder: Decoder, made: Batch, dials: Attended) -> Outcome:
+def run(decoder: Decoder, made: Batch, dials: Attended, remembered: Remembered | None = None) -> Outcome:
     """The pass over a batch."""
-    return run_batch(decoder, made, HEAD, dials)
+    return run_batch(decoder, made, HEAD, dials, remembered)
 
 
 def samples(made: Batch) -> list[int]:

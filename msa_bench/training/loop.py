@@ -158,6 +158,7 @@ class _Run:
     def stage(self, stage: Stage, progress: Progress) -> None:
         """Train until the stage's bound is reached."""
         batches = self._batches(stage)
+        self.step.remember(stage.remembered)
         while self.place.share(stage) < 1:
             began = time.perf_counter()
             batch = next(batches)

@@ -37,7 +37,8 @@ class _Strict(BaseModel):
 class Stage(_Strict):
     """One stage. Exactly one of `steps` and `minutes` bounds it. `attended` says how often a sample attends so many
     documents, on any scale, and `forced` how often its gold documents are among them whatever the router chose;
-    learning rates run linearly from the first value to the second. The shape of batches and their habits are those of
+    learning rates run linearly from the first value to the second; `remembered` routing keys of earlier batches are
+    further negatives, begun anew by a restart. The shape of batches and their habits are those of
     `BatchPlan` and `Habits`."""
 
     name: str
@@ -49,6 +50,7 @@ class Stage(_Strict):
     router_learning_rate: tuple[float, float] = (1e-3, 1e-3)
     attended: Annotated[dict[Positive, Annotated[float, Field(gt=0)]], Field(min_length=1)] = {16: 1.0}
     forced: Share = 0.0
+    remembered: Annotated[int, Field(ge=0)] = 0
     bank: RowsField = _PLAN.bank
     samples: RowsField = _PLAN.samples
     tokens: Positive = _PLAN.tokens

@@ -21,6 +21,7 @@ from msa_bench.model.decoder import Decoder, DecoderLayer, causal
 from msa_bench.training.batch import Batch
 from msa_bench.training.layout import Chunks, Layout, split
 from msa_bench.training.losses import aux_loss
+from msa_bench.training.remembered import Remembered
 
 LOGITS_AT_ONCE = 4096
 
@@ -48,12 +49,15 @@ class Outcome:
     naming: Tensor
 
 
-def run_batch(decoder: Decoder, batch: Batch, head_tokens: int, attended: Attended) -> Outcome:
-    """Losses and measurements of `batch`, whose first `head_tokens` tokens are the template head."""
+def run_batch(
+    decoder: Decoder, batch: Batch, head_tokens: int, attended: Attended, remembered: Remembered | None = None
+) -> Outcome:
+    """Losses and measurements of `batch`, whose first `head_tokens` tokens are the template head. The auxiliary loss
+    also tells its samples from the keys in `remembered`, and those of the batch are then added."""
     msa = decoder.config.msa
     if msa is None:
         raise ValueError("training needs a decoder with memory attention")
-    attend = _SharedBankPass(batch, head_tokens, msa, attended)
+    attend = _SharedBankPass(batch, head_tokens, msa, attended, remembered)
     hidden = decoder.run(batch.ids[None], batch.positions[None], attend)[0]
     losses, right = [], []
     for start in range(0, len(batch.target), LOGITS_AT_ONCE):
@@ -77,8 +81,10 @@ class _SharedBankPass:
     """Attention of a batch: the template head and each document by itself; a sample over the template head, the chunks
     of the documents it is routed to, and itself (an `Attend`). `scores` are those of every router layer, detached."""
 
-    def __init__(self, batch: Batch, head_tokens: int, msa: MSAConfig, attended: Attended) -> None:
-        self.head_tokens, self.msa, self.attended = head_tokens, msa, attended
+    def __init__(
+        self, batch: Batch, head_tokens: int, msa: MSAConfig, attended: Attended, remembered: Remembered | None
+    ) -> None:
+        self.head_tokens, self.msa, self.attended, self.remembered = head_tokens, msa, attended, remembered
         self.layout = Layout.of(batch)
         self.chunks = Chunks(batch.document_lengths, batch.plan.bank, msa.chunk_tokens)
         self.routes = list(split(batch.routes, batch.plan.samples))
@@ -139,9 +145,13 @@ class _SharedBankPass:
         keys = torch.cat([part.flatten(0, 1) for part in means])
         if self.msa.similarity == "cosine":
             keys = F.normalize(keys.float(), dim=-1).to(keys.dtype)
-        queries = self.layout.samples.rows(attention.routing_query(normed, q)[0])
-        scores = torch.cat([self._scores(own, routes, keys) for own, routes in zip(queries, self.routes, strict=True)])
-        self.aux.append(aux_loss(self.msa.aux_loss_method, scores, self.positives, self.msa.aux_loss_temperature))
+        queries = [
+            join_heads(scaled_queries(own, self.msa), keys.shape[1])
+            for own in self.layout.samples.rows(attention.routing_query(normed, q)[0])
+        ]
+        flat = keys.flatten(1)
+        scores = torch.cat([self._scores(own, routes, flat) for own, routes in zip(queries, self.routes, strict=True)])
+        self.aux.append(self._aux_loss(scores, queries, flat.detach()))
         free = scores.detach()
         self.scores.append(free)
         forced = self.positives & self.attended.forced[:, None]
@@ -151,9 +161,21 @@ class _SharedBankPass:
 
     def _scores(self, queries: Tensor, routes: Tensor, keys: Tensor) -> Tensor:
         """Document scores `[rows, documents]` in float32: best chunk, best routing token, mean over heads."""
-        joined = join_heads(scaled_queries(queries, self.msa), keys.shape[1])
-        products = joined.float() @ keys.flatten(1).float().T
+        products = queries.float() @ keys.float().T
         return self.chunks.best(products.masked_fill(~routes[:, :, None], float("-inf")).amax(1))
+
+    def _aux_loss(self, scores: Tensor, queries: list[Tensor], keys: Tensor) -> Tensor:
+        """The auxiliary loss of a router layer, over the documents of the batch and the remembered keys."""
+        positives = self.positives
+        if self.remembered is not None:
+            layer = len(self.aux)
+            more = torch.cat([
+                self.remembered.scores(layer, own, routes) for own, routes in zip(queries, self.routes, strict=True)
+            ])  # fmt: skip
+            self.remembered.add(layer, keys, torch.cat([real.flatten() for real in self.chunks.real]))
+            scores = torch.cat((scores, more), dim=1)
+            positives = torch.cat((positives, torch.zeros_like(more, dtype=torch.bool)), dim=1)
+        return aux_loss(self.msa.aux_loss_method, scores, positives, self.msa.aux_loss_temperature)
 
 
 def _recall(scores: Tensor, positives: Tensor, k: int) -> Tensor:

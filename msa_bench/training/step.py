@@ -15,6 +15,7 @@ from torch import Tensor
 from msa_bench.model.decoder import Decoder, DecoderLayer
 from msa_bench.training.adapter import Adapter, install
 from msa_bench.training.batch import Batch
+from msa_bench.training.remembered import Remembered
 from msa_bench.training.shared_bank import Attended, Outcome, run_batch
 
 _WARM_UPS = 3
@@ -33,8 +34,20 @@ class Step:
             parameters, torch.split(self.gradient, [one.numel() for one in parameters]), strict=True
         ):
             parameter.grad = part.view_as(parameter)
+        self._remembered: Remembered | None = None
         self._captured: _Captured | None = None
         self._running: deque[torch.cuda.Event] = deque()
+
+    def remember(self, chunks: int) -> None:
+        """From now on compare samples with the last `chunks` routing keys of earlier batches too; with none for 0."""
+        config = self.decoder.config
+        msa = config.msa
+        self._captured = None
+        self._remembered = None
+        if chunks and msa is not None:
+            width = config.kv_heads * config.head_dim
+            layers = len(msa.router_layers)
+            self._remembered = Remembered(chunks, layers, width, self.decoder.device, self.decoder.dtype)
 
     def __call__(self, batch: Batch, attended: Attended, lm_weight: float, aux_weight: float) -> Outcome:
         """Losses and measurements of `batch`; `gradient` becomes that of the weighted sum of both losses."""
@@ -47,6 +60,8 @@ class Step:
             self._captured = None  # gives its memory back first
             torch.cuda.empty_cache()
             self._captured = _Captured(self._pass, batch, attended, weights, device)
+            if self._remembered is not None:
+                self._remembered.forget()  # capturing ran the batch itself
         outcome = self._captured.replay(given)
         self._keep_pace()
         return outcome
@@ -54,7 +69,7 @@ class Step:
     def _pass(self, batch: Batch, attended: Attended, weights: Tensor) -> Outcome:
         self.gradient.zero_()
         install(self.decoder, self.adapter.weights(self.decoder.dtype))
-        outcome = run_batch(self.decoder, batch, self.head_tokens, attended)
+        outcome = run_batch(self.decoder, batch, self.head_tokens, attended, self._remembered)
         torch.autograd.backward(weights[0] * outcome.lm_loss + weights[1] * outcome.aux_loss)
         return replace(outcome, lm_loss=outcome.lm_loss.detach(), aux_loss=outcome.aux_loss.detach())
 
