@@ -40,6 +40,28 @@ def encode(
 
 
 @app.command()
+def decode(
+    model: Annotated[str, typer.Option(help="Model name, directory or Hugging Face id.")] = "smollm2-135m",
+    shape: Annotated[
+        str | None, typer.Option(help="Sizes with random weights instead of a model, as for perf routing.")
+    ] = None,
+    queries: Annotated[int, typer.Option(help="Prompts answered at once.")] = 32,
+    prompt_tokens: Annotated[int, typer.Option(help="Tokens of each prompt.")] = 256,
+    new_tokens: Annotated[int, typer.Option(help="Tokens written after each.")] = 64,
+    repeats: Annotated[int, typer.Option(help="Timed runs of each side, after a warm-up.")] = 3,
+    seed: Annotated[int, typer.Option(help="Seed of the prompts.")] = 42,
+    device: Annotated[str, typer.Option(help="cpu, cuda or cuda:N.")] = "auto",
+    dtype: Annotated[str, typer.Option(help="float32, bfloat16 or float16.")] = "auto",
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+) -> None:
+    """Writing answers in a batch, against transformers' generate on the same prompts."""
+    from msa_bench.performance.decode import perf_decode, render_decode
+
+    result = perf_decode(model, shape, queries, prompt_tokens, new_tokens, repeats, device, dtype, seed)
+    print(json.dumps(result) if as_json else render_decode(result))
+
+
+@app.command()
 def storage(
     shape: Annotated[str, typer.Option(help="Model sizes, as for perf routing.")] = "qwen3-4b",
     length: Annotated[str, typer.Option(help="Tokens of the memory: 1M, 100M.", metavar="LENGTH")] = "1M",

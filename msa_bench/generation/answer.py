@@ -128,14 +128,24 @@ class Answerer:
         case.grammar = RoundGrammar(self.model.tokenizer, free, most) if constrain else None
 
     def _choose(self, logits: Tensor, cases: Sequence[Case]) -> list[int]:
-        chosen: list[int] = logits.argmax(1).tolist()
-        for row, case in enumerate(cases):
-            if case.grammar is not None and not case.state.answering:
-                if case.grammar.full:
-                    case.state = bounded(case.state, "documents_per_round")
-                allowed = case.grammar.allowed()
-                chosen[row] = allowed[int(logits[row, allowed].argmax())]
-                case.grammar.accept(chosen[row])
+        """The best token of each row, of those it may write; the device is waited for once."""
+        bound = {row: case.grammar for row, case in enumerate(cases) if case.grammar and not case.state.answering}
+        for row, grammar in bound.items():
+            if grammar.full:
+                cases[row].state = bounded(cases[row].state, "documents_per_round")
+        allowed = [bound[row].allowed() if row in bound else [] for row in range(len(cases))]
+        most = max(map(len, allowed))
+        best = logits.argmax(1)
+        if most:
+            # Lists are filled up with their first token; a row without one takes its best.
+            padded = [own + own[:1] * (most - len(own)) if own else [0] * most for own in allowed]
+            options = torch.tensor(padded).to(logits.device)
+            among = options.gather(1, logits.gather(1, options).argmax(1, keepdim=True))[:, 0]
+            free = torch.tensor([not own for own in allowed]).to(logits.device)
+            best = torch.where(free, best, among)
+        chosen: list[int] = best.tolist()
+        for row, grammar in bound.items():
+            grammar.accept(chosen[row])
         return chosen
 
 

@@ -11,7 +11,6 @@ shape has random weights, other ones on either side; on a GPU our layers are com
 
 from __future__ import annotations
 
-import json
 import random
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from statistics import median
@@ -29,9 +28,9 @@ from msa_bench.memory.encode import COMPILED_TOKENS, WINDOW, batch_tokens, encod
 from msa_bench.memory.reading import Window
 from msa_bench.model.backbone import Backbone, load_memory_model
 from msa_bench.model.compiled import compiled_layers
-from msa_bench.model.config import FAMILIES
 from msa_bench.performance.shapes import named_shape, random_model
 from msa_bench.performance.timing import alternate
+from msa_bench.performance.transformers import transformers_model
 
 SHORTEST, LONGEST = 20, 400
 """Tokens of a document: passages of question-answering collections lie between these."""
@@ -147,22 +146,7 @@ def _encode(memory: Backbone, windows: Sequence[Window], tokens: int) -> None:
 def _transformers(
     memory: Backbone, documents: Sequence[list[int]], settings: Mapping[str, Any] | None
 ) -> Callable[[], None]:
-    from transformers import AutoConfig, AutoModel
-    from transformers.utils import logging
-
-    logging.disable_progress_bar()  # type: ignore[no-untyped-call]
-    raw = dict(settings or json.loads((memory.directory / "config.json").read_text(encoding="utf-8")))
-    config = AutoConfig.for_model(FAMILIES[raw.pop("model_type")], **raw)
-    if settings:
-        with memory.device:
-            theirs = AutoModel.from_config(  # type: ignore[no-untyped-call]
-                config, dtype=memory.dtype, attn_implementation="sdpa"
-            )
-    else:
-        theirs = AutoModel.from_pretrained(
-            memory.directory, config=config, dtype=memory.dtype, attn_implementation="sdpa", local_files_only=True
-        )
-    theirs = theirs.to(memory.device).eval()
+    theirs = transformers_model(memory, settings, "AutoModel")
 
     @torch.inference_mode()
     def read() -> None:
