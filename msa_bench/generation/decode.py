@@ -12,6 +12,7 @@ from msa_bench.generation.replay import Replay, borrow
 from msa_bench.model.cache import LayerCache
 from msa_bench.model.decoder import Decoder
 from msa_bench.model.passes import Recall, query_pass
+from msa_bench.switches import switched
 
 
 class Session:
@@ -104,5 +105,6 @@ class Session:
 
 
 def worth_replaying(device: torch.device) -> bool:
-    """Whether launching a step's kernels takes longer than running them."""
-    return device.type == "cuda"
+    """Whether launching a step's kernels takes longer than running them; the variable MSA_BENCH_GRAPHS, 0 or 1, decides
+    otherwise."""
+    return switched("MSA_BENCH_GRAPHS", device.type == "cuda")

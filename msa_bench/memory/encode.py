@@ -7,7 +7,6 @@ one batch while the next is packed.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,6 +27,7 @@ from msa_bench.model.backbone import Backbone
 from msa_bench.model.compiled import compiled_layers
 from msa_bench.model.passes import chunk_counts, document_pass
 from msa_bench.model.upload import upload
+from msa_bench.switches import switched
 
 WINDOW = 2048
 """Documents sorted by length at a time."""
@@ -222,7 +222,4 @@ def _padded(tokens: Tensor, begins: Tensor, lengths: Tensor) -> Tensor:
 
 def worth_compiling(device: torch.device, tokens: int) -> bool:
     """Whether to compile the layers for reading `tokens`; the variable MSA_BENCH_COMPILE, 0 or 1, decides otherwise."""
-    chosen = os.environ.get("MSA_BENCH_COMPILE", "")
-    if chosen not in ("", "0", "1"):
-        raise UserError(f"MSA_BENCH_COMPILE is {chosen!r}; it is 0 or 1, or left out.")
-    return device.type == "cuda" and tokens >= COMPILED_TOKENS if chosen == "" else chosen == "1"
+    return switched("MSA_BENCH_COMPILE", device.type == "cuda" and tokens >= COMPILED_TOKENS)

@@ -9,6 +9,7 @@ import pytest
 import tiny
 import torch
 
+from msa_bench.errors import UserError
 from msa_bench.generation import decode, replay
 from msa_bench.generation.decode import Session
 from msa_bench.model.backbone import Backbone
@@ -97,6 +98,16 @@ def test_two_sessions_at_once_have_steps_of_their_own_and_later_ones_use_them_ag
     three = begun()
     assert three.caches[0] is kept
     assert three.caches[0] is not two.caches[0]
+
+
+def test_the_environment_can_decide(monkeypatch: pytest.MonkeyPatch) -> None:
+    cpu, gpu = torch.device("cpu"), torch.device("cuda")
+    assert (decode.worth_replaying(cpu), decode.worth_replaying(gpu)) == (False, True)
+    monkeypatch.setenv("MSA_BENCH_GRAPHS", "0")
+    assert not decode.worth_replaying(gpu)
+    monkeypatch.setenv("MSA_BENCH_GRAPHS", "perhaps")
+    with pytest.raises(UserError, match="MSA_BENCH_GRAPHS is 'perhaps'; it is 0 or 1"):
+        decode.worth_replaying(gpu)
 
 
 def test_caches_too_large_to_keep_are_not_kept(model: Backbone, monkeypatch: pytest.MonkeyPatch) -> None:

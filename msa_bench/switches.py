@@ -1,0 +1,15 @@
+"""Switches of the environment: what is decided by the machine, and can be decided otherwise."""
+
+from __future__ import annotations
+
+import os
+
+from msa_bench.errors import UserError
+
+
+def switched(variable: str, default: bool) -> bool:
+    """Whether the environment's `variable` says 1, or 0; `default` where it says nothing."""
+    chosen = os.environ.get(variable, "")
+    if chosen not in ("", "0", "1"):
+        raise UserError(f"{variable} is {chosen!r}; it is 0 or 1, or left out.")
+    return default if chosen == "" else chosen == "1"
