@@ -16,9 +16,9 @@ from typing import Any
 import torch
 
 from msa_bench.errors import UserError
-from msa_bench.evaluation.provenance import hardware, versions
 from msa_bench.generation.decode import Session
 from msa_bench.model.backbone import Backbone, load_backbone
+from msa_bench.performance.result import place, result
 from msa_bench.performance.shapes import named_shape, random_model
 from msa_bench.performance.timing import alternate
 from msa_bench.performance.transformers import transformers_model
@@ -68,34 +68,21 @@ def perf_decode(
         "ratio_vs_transformers": reference / ours,
         "same_tokens": None if shape else sum(one == other for one, other in pairs) / len(pairs),
     }
-    return {
-        "perf": "decode",
-        "model": shape or model,
-        "weights": "random" if shape else "the model's",
-        "device": str(memory.device),
-        "dtype": str(memory.dtype).removeprefix("torch."),
-        "threads": torch.get_num_threads(),
-        "seed": seed,
-        "hardware": hardware(),
-        "versions": versions(),
-        **row,
-        "rows": [row],
-    }
+    what = {"model": shape or model, "weights": "random" if shape else "the model's", "seed": seed}
+    return result("decode", what, memory.device, memory.dtype, [row])
 
 
-def render_decode(result: dict[str, Any]) -> str:
+def render_decode(found: dict[str, Any]) -> str:
     """What `perf_decode` measured, in a few lines of text."""
-    gpus = result["hardware"]["gpus"]
-    place = gpus[0]["name"] if result["device"].startswith("cuda") else f"{result['threads']} threads"
     sides = (
-        ("ours", result["tokens_per_second"], result["median_seconds"]),
-        ("transformers generate", result["transformers_tokens_per_second"], result["transformers_median_seconds"]),
+        ("ours", found["tokens_per_second"], found["median_seconds"]),
+        ("transformers generate", found["transformers_tokens_per_second"], found["transformers_median_seconds"]),
     )
     return "\n".join((
-        f"{result['model']}, {result['dtype']}, {result['device']} ({place}): {result['new_tokens']} tokens after each "
-        f"of {result['queries']} prompts of {result['prompt_tokens']}, median of {result['repeats']}",
+        f"{found['model']}, {found['dtype']}, {found['device']} ({place(found)}): {found['new_tokens']} tokens after "
+        f"each of {found['queries']} prompts of {found['prompt_tokens']}, median of {found['repeats']}",
         *(f"  {name:<22} {rate:>10,.0f} tokens/s {seconds:>9.3f} s" for name, rate, seconds in sides),
-        f"  {result['ratio_vs_transformers']:.2f} times as fast as transformers",
+        f"  {found['ratio_vs_transformers']:.2f} times as fast as transformers",
     ))  # fmt: skip
 
 

@@ -21,13 +21,13 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from msa_bench.errors import UserError
-from msa_bench.evaluation.provenance import hardware, versions
 from msa_bench.memory.bank import MemoryBank
 from msa_bench.memory.cores import each_on_a_core
 from msa_bench.memory.encode import COMPILED_TOKENS, WINDOW, batch_tokens, encode_tokens, worth_compiling
 from msa_bench.memory.reading import Window
 from msa_bench.model.backbone import Backbone, load_memory_model
 from msa_bench.model.compiled import compiled_layers
+from msa_bench.performance.result import place, result
 from msa_bench.performance.shapes import named_shape, random_model
 from msa_bench.performance.timing import alternate
 from msa_bench.performance.transformers import transformers_model
@@ -89,36 +89,24 @@ def perf_encode(
         "ratio_to_floor": ours / floor,
         "matmul_flops_per_second": 2 * _weights_used(memory) * tokens / floor,
     }
-    return {
-        "perf": "encode",
-        "model": shape or model,
-        "weights": "random" if shape else "the model's",
-        "device": str(memory.device),
-        "dtype": str(memory.dtype).removeprefix("torch."),
-        "threads": torch.get_num_threads(),
-        "hardware": hardware(),
-        "versions": versions(),
-        **row,
-        "rows": [row],
-    }
+    what = {"model": shape or model, "weights": "random" if shape else "the model's"}
+    return result("encode", what, memory.device, memory.dtype, [row])
 
 
-def render(result: dict[str, Any]) -> str:
+def render(found: dict[str, Any]) -> str:
     """What `perf_encode` measured, in a few lines of text."""
-    gpus = result["hardware"]["gpus"]
-    place = gpus[0]["name"] if result["device"].startswith("cuda") else f"{result['threads']} threads"
     sides = (
-        ("document pass", result["tokens_per_second"], result["median_seconds"]),
-        ("transformers, padded", result["transformers_tokens_per_second"], result["transformers_median_seconds"]),
-        ("matrix products alone", result["tokens"] / result["floor_seconds"], result["floor_seconds"]),
+        ("document pass", found["tokens_per_second"], found["median_seconds"]),
+        ("transformers, padded", found["transformers_tokens_per_second"], found["transformers_median_seconds"]),
+        ("matrix products alone", found["tokens"] / found["floor_seconds"], found["floor_seconds"]),
     )
     return "\n".join(
         (
-            f"{result['model']}, {result['dtype']}, {result['device']} ({place}): {result['tokens']:,} tokens in "
-            f"{result['documents']:,} documents, median of {result['repeats']}",
+            f"{found['model']}, {found['dtype']}, {found['device']} ({place(found)}): {found['tokens']:,} tokens in "
+            f"{found['documents']:,} documents, median of {found['repeats']}",
             *(f"  {name:<22} {rate:>12,.0f} tokens/s {seconds:>9.3f} s" for name, rate, seconds in sides),
-            f"  {result['ratio_vs_transformers']:.2f} times as fast as transformers; "
-            f"{result['ratio_to_floor']:.2f} times as long as the matrix products alone",
+            f"  {found['ratio_vs_transformers']:.2f} times as fast as transformers; "
+            f"{found['ratio_to_floor']:.2f} times as long as the matrix products alone",
         )
     )
 

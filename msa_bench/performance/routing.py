@@ -18,7 +18,6 @@ import torch
 from torch import Tensor
 
 from msa_bench.errors import UserError, unknown
-from msa_bench.evaluation.provenance import hardware, versions
 from msa_bench.memory.keys import KeyKind, RoutingKeys, stored_keys
 from msa_bench.memory.recall import SHORTLIST
 from msa_bench.memory.routing import Routing, Spans, join_heads, scaled_queries
@@ -26,6 +25,7 @@ from msa_bench.memory.tier import ranges
 from msa_bench.memory.topk import Best, best
 from msa_bench.model.backbone import resolve_device, resolve_dtype
 from msa_bench.performance.released import released_scores
+from msa_bench.performance.result import result
 from msa_bench.performance.shapes import (
     CHUNK_TOKENS,
     RANDOM,
@@ -126,8 +126,7 @@ def perf_routing(
         if kind != "bf16":
             row["selected_same_rescored"] = _same(_rescored(routed, compared, stored[kind], exact), wanted)
         rows.append(row)
-    return {
-        "perf": "routing",
+    what = {
         "shape": shape,
         "length_tokens": length,
         "chunks": chunks,
@@ -137,34 +136,28 @@ def perf_routing(
         "query_tokens": query_tokens,
         "layers": 1,
         "repeats": repeats,
-        "device": str(where),
-        "dtype": str(kept).removeprefix("torch."),
-        "threads": torch.get_num_threads(),
         "copy_bytes_per_second": bandwidth,
         "matmul_flops_per_second": rate,
         "notes": [RANDOM],
-        "hardware": hardware(),
-        "versions": versions(),
-        **(rows[0] if len(rows) == 1 else {}),
-        "rows": rows,
     }
+    return result("routing", what, where, kept, rows)
 
 
-def render_routing(result: dict[str, Any]) -> str:
+def render_routing(found: dict[str, Any]) -> str:
     """What `perf_routing` measured, in a few lines of text."""
     lines = [
-        f"{result['shape']}, {result['dtype']}, {result['device']}: {result['queries']} x {result['query_tokens']} "
-        f"tokens over {result['length_tokens']:,} tokens in {result['documents']:,} documents, one layer, median of "
-        f"{result['repeats']} ({RANDOM})"
+        f"{found['shape']}, {found['dtype']}, {found['device']}: {found['queries']} x {found['query_tokens']} "
+        f"tokens over {found['length_tokens']:,} tokens in {found['documents']:,} documents, one layer, median of "
+        f"{found['repeats']} ({RANDOM})"
     ]
-    for row in result["rows"]:
+    for row in found["rows"]:
         again = row.get("selected_same_rescored")
         lines.append(
             f"  {row['what']:<20} {row['median_seconds'] * 1e3:>9.3f} ms  {row['ratio_to_floor']:>6.2f} x floor  "
             f"{row['ratio_vs_reference']:>7.1f} x as fast as the reference  selected as in float32: "
             f"{row['selected_same']:.1%}" + ("" if again is None else f", re-scored {again:.1%}")
         )
-    reference = result["rows"][0]["reference_median_seconds"]
+    reference = found["rows"][0]["reference_median_seconds"]
     return "\n".join((*lines, f"  {'reference algorithm':<20} {reference * 1e3:>9.3f} ms"))
 
 

@@ -17,13 +17,14 @@ from typing import Any
 import torch
 
 from msa_bench.errors import UserError
-from msa_bench.evaluation.provenance import hardware, peak_memory, versions
+from msa_bench.evaluation.provenance import peak_memory
 from msa_bench.memory.bank import MemoryBank
 from msa_bench.memory.files import load_bank, save_bank
 from msa_bench.memory.plan import Budget, plan
 from msa_bench.memory.recall import BankRecall
 from msa_bench.model.backbone import resolve_device, resolve_dtype
 from msa_bench.model.passes import Pooled
+from msa_bench.performance.result import result
 from msa_bench.performance.shapes import (
     AT_ONCE,
     CHUNK_TOKENS,
@@ -88,8 +89,7 @@ def perf_storage(
     ]
     if directory is not None:
         rows += _saved(bank, directory)
-    return {
-        "perf": "storage",
+    what = {
         "shape": shape,
         "length_tokens": length,
         "chunks": chunks,
@@ -98,8 +98,6 @@ def perf_storage(
         "queries": queries,
         "query_tokens": query_tokens,
         "repeats": repeats,
-        "device": str(where),
-        "dtype": str(kept).removeprefix("torch."),
         "keys": planned.placement.keys,
         "content": planned.placement.content,
         "rescored": planned.placement.keeps_exact,
@@ -108,22 +106,20 @@ def perf_storage(
         "fill_seconds": filled,
         "peak_memory": peak_memory(),
         "notes": [RANDOM],
-        "hardware": hardware(),
-        "versions": versions(),
-        "rows": rows,
     }
+    return result("storage", what, where, kept, rows)
 
 
-def render_storage(result: dict[str, Any]) -> str:
+def render_storage(found: dict[str, Any]) -> str:
     """What `perf_storage` measured, in a few lines of text."""
     lines = [
-        f"{result['shape']}, {result['dtype']}, {result['device']}: {result['length_tokens']:,} tokens in "
-        f"{result['documents']:,} documents, {result['layers']} layers, {result['keys']} keys, content on the "
-        f"{result['content']} ({RANDOM})",
-        f"  {result['device_bytes'] / 1e9:.2f} GB on {result['device']}, {result['host_bytes'] / 1e9:.2f} GB beside it "
+        f"{found['shape']}, {found['dtype']}, {found['device']}: {found['length_tokens']:,} tokens in "
+        f"{found['documents']:,} documents, {found['layers']} layers, {found['keys']} keys, content on the "
+        f"{found['content']} ({RANDOM})",
+        f"  {found['device_bytes'] / 1e9:.2f} GB on {found['device']}, {found['host_bytes'] / 1e9:.2f} GB beside it "
         f"in host memory",
     ]
-    lines += [f"  {row['what']:<16} {row['median_seconds'] * 1e3:>10.3f} ms" for row in result["rows"]]
+    lines += [f"  {row['what']:<16} {row['median_seconds'] * 1e3:>10.3f} ms" for row in found["rows"]]
     return "\n".join(lines)
 
 
