@@ -23,11 +23,14 @@ from msa_bench.model.prompts import (
 from msa_bench.model.tokenizer import TextTokenizer
 from msa_bench.training.episodes import Episode
 
+_MOST_WRONG = 3
+
 
 @dataclass(frozen=True, slots=True)
 class Habits:
     """How episodes become samples: the probabilities that the answer is a sample (`answer`), that an earlier round
-    named a wrong document (`retry`) and that several gold documents were named in two rounds (`split`)."""
+    named a wrong document (`retry`, and again for a further one) and that several gold documents were named in two
+    rounds (`split`)."""
 
     answer: float = 0.2
     retry: float = 0.1
@@ -73,12 +76,16 @@ def samples_of(
     gold = {number for found in rounds for number in found}
     for step in steps:
         earlier = [list(found) for found in rounds[:step]]
-        if rng.random() < habits.retry:
-            wrong = _wrong(texts, elsewhere, gold, rng)
+        mistaken: list[int] = []
+        while len(mistaken) < _MOST_WRONG and rng.random() < habits.retry:
+            wrong = _wrong(texts, elsewhere, gold.union(mistaken), rng)
+            mistaken += wrong
             if earlier and rng.random() < 0.5:
                 earlier[-1] = [*earlier[-1], *wrong]
             elif wrong:
                 earlier.insert(rng.randint(0, len(earlier)), list(wrong))
+            else:
+                break
         shown = [[(number, texts.get(number) or elsewhere[number]) for number in sorted(found)] for found in earlier]
         yield _sample(tokenizer, episode, shown, rounds[step] if step < len(rounds) else [])
 
@@ -121,7 +128,7 @@ def _named(tokenizer: TextTokenizer, numbers: Sequence[int]) -> list[int]:
 
 
 def _wrong(texts: Mapping[int, str], elsewhere: Mapping[int, str], gold: set[int], rng: Random) -> list[int]:
-    """A document that does not help: one of the episode's own negatives, or any other; none if all help."""
+    """A document that is not among `gold`: one of the episode's own, or any other; none if there is no such."""
     near = [number for number in texts if number not in gold]
     # Gold documents of this episode may be another's too.
     far = [] if near else [number for number in elsewhere if number not in gold]

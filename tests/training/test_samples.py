@@ -78,7 +78,7 @@ def test_a_prompt_is_what_generation_arrives_at(retry: float) -> None:
         wanted = [role == ROUTES for role in state.prompt.roles]
         assert row.routes == wanted + [False] * (len(row.tokens) - len(wanted)), "what the model writes does not route"
         rounds.add(state.rounds)
-    assert rounds == ({1, 2, 3} if retry else {0, 1, 2})
+    assert {1, 2, 3, 4} <= rounds <= {1, 2, 3, 4, 5} if retry else rounds == {0, 1, 2}
 
 
 def test_a_wrong_document_named_earlier_is_none_of_the_gold_ones() -> None:
