@@ -1,0 +1,220 @@
+"""The paper's Tables 2, 3 and 4 and Figures 1 and 4 with its values, ours, and the differences that mean something."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from msa_bench.evaluation.statistics import Interval
+from msa_bench.paper import Paper, paper
+from msa_bench.reporting.report.grid import Table, Value
+from msa_bench.reporting.report.pooling import JUDGE, Cell
+from msa_bench.reporting.report.runs import length_name
+
+ACCURACY = "string_match_all"
+NIAH_SUBTASKS = 8
+SYSTEMS = {"rag": "rag-dense", "rag-rerank": "rag-rerank", "hipporag2": "hipporag", "msa": "msa"}
+"""The paper's systems and the ones here that do the same."""
+CURVES = {"msa": "msa", "backbone": "full-context", "qwen3-4b-instruct": "full-context", "memagent-14b": "memagent"}
+SWITCHES = {"without_interleave": {"interleave": "off"}, "without_original_text": {"original_text": "off"}}
+"""The rows of Table 4 that a switch makes; the others need adapters trained otherwise."""
+
+_SCALE = (
+    "The paper's values are a judge's mean score from 0 to 5. Where no judge was asked, ours is the score that is named, "
+    "on another scale, and there is no difference to give. Ours are of the models named in the results, not of the "
+    "paper's {backbone}."
+)
+
+
+@dataclass(frozen=True)
+class Ours:
+    """A measured value that belongs into a place of a layout; `comparable` if it is on the paper's scale."""
+
+    score: str
+    interval: Interval
+    cell: Cell
+    comparable: bool
+    remark: str = ""
+
+
+@dataclass(frozen=True)
+class Place:
+    """One place of a layout: what the paper has there, and what was measured here."""
+
+    row: str
+    column: str
+    paper: float
+    exact: bool
+    ours: tuple[Ours, ...]
+
+
+def layouts(cells: Sequence[Cell]) -> list[Table]:
+    """The layouts in the paper's order."""
+    numbers = paper()
+    scale = _SCALE.format(backbone=numbers.backbone)
+    return [
+        _table("paper-figure-1", "Paper, Figure 1: MS MARCO over memory length", "length",
+               list(_figure1(numbers, cells)), [scale, _READ_OFF]),
+        _table("paper-table-2", "Paper, Table 2: RAG on the same backbone", "task",
+               list(_table2(numbers, cells)), [scale, "@1, @5, @10: passages fed to the generator."]),
+        _table("paper-table-3", "Paper, Table 3: best-of-breed RAG", "system",
+               list(_table3(numbers, cells)), [scale, "Averages over the nine tasks; other systems than MSA use models "
+               "that no run here has."]),
+        _table("paper-table-4", "Paper, Table 4: ablations", "variant",
+               list(_table4(numbers, cells)), [scale, "Rows without a switch here need adapters trained otherwise."]),
+        _table("paper-figure-4", "Paper, Figure 4: NIAH over memory length", "length",
+               list(_figure4(numbers, cells)), ["Accuracy, a share from 0 to 1, the mean over RULER's eight NIAH "
+               f"subtasks. Ours are of the models named in the results, not of the paper's {numbers.backbone}.",
+               _READ_OFF]),
+    ]  # fmt: skip
+
+
+_READ_OFF = "~: read off the paper's figure."
+
+
+def _figure1(numbers: Paper, cells: Sequence[Cell]) -> Iterator[Place]:
+    for system, points in numbers.figure1.items():
+        for length, value in points.items():
+            found = _plain(cells, "ms_marco", CURVES[system], None, length)
+            yield Place(length_name(length), system, value.score, value.exact, _judged(found))
+
+
+def _figure4(numbers: Paper, cells: Sequence[Cell]) -> Iterator[Place]:
+    for system, points in numbers.figure4.items():
+        for length, value in points.items():
+            found = _plain(cells, "niah", CURVES.get(system), None, length)
+            yield Place(length_name(length), system, value.score, value.exact, tuple(map(_accuracy, found)))
+
+
+def _table2(numbers: Paper, cells: Sequence[Cell]) -> Iterator[Place]:
+    for task, row in numbers.table2.items():
+        for system, scores in row.items():
+            for k, value in scores.items():
+                variant = None if k is None else f"k={k}"
+                found = _bank(_plain(cells, task, SYSTEMS[system], variant)) if task != "average" else []
+                column = system if k is None else f"{system} @{k}"
+                yield Place(task, column, value, True, _judged(found))
+
+
+def _table3(numbers: Paper, cells: Sequence[Cell]) -> Iterator[Place]:
+    for system, scores in numbers.table3.items():
+        for k, value in scores.items():
+            yield Place(system, "chosen by MSA" if k is None else f"@{k}", value, True, ())
+
+
+def _table4(numbers: Paper, cells: Sequence[Cell]) -> Iterator[Place]:
+    for variant, row in numbers.table4.items():
+        for task, value in row.items():
+            found: list[Cell] = []
+            if task != "average" and variant == "msa-s2":
+                found = _plain(cells, task, "msa", None)
+            elif task != "average" and variant in SWITCHES:
+                found = [one for one in cells if one.task == task and _is_ablated(one, SWITCHES[variant])]
+            yield Place(variant, task, value, True, _judged(_bank(found)))
+
+
+def _plain(
+    cells: Iterable[Cell], task: str, system: str | None, variant: str | None, length: int | None = None
+) -> list[Cell]:
+    """The cells of a system as it is by itself; only MSA's switches take something away from it."""
+    return [
+        cell
+        for cell in cells
+        if (cell.task, cell.series.system, cell.series.variant) == (task, system, variant)
+        and (length is None or cell.length == length)
+        and (system != "msa" or not (cell.series.own or _is_crippled(cell)))
+    ]
+
+
+def _is_crippled(cell: Cell) -> bool:
+    """Whether an ablation of Table 4 is set, be it in all runs of the report."""
+    return any(item in cell.series.ablations for switch in SWITCHES.values() for item in switch.items())
+
+
+def _is_ablated(cell: Cell, switch: Mapping[str, str]) -> bool:
+    """Whether `switch` is what sets the cell apart from MSA as it is by itself."""
+    items = set(switch.items())
+    return cell.series.system == "msa" and items <= set(cell.series.ablations) and set(cell.series.own) <= items
+
+
+def _bank(cells: Sequence[Cell]) -> list[Cell]:
+    """Of each series the cell over the whole bank, as in the paper's tables, else over the longest part of it."""
+    best: dict[object, Cell] = {}
+    for cell in cells:
+        other = best.get(cell.series)
+        if other is None or (other.length is not None and (cell.length is None or cell.length > other.length)):
+            best[cell.series] = cell
+    return list(best.values())
+
+
+def _judged(cells: Iterable[Cell]) -> tuple[Ours, ...]:
+    found = []
+    for cell in cells:
+        name = JUDGE if cell.score(JUDGE) else cell.main_score
+        score = cell.score(name)
+        if score is not None:
+            remark = "" if cell.length is None or cell.task == "niah" else f"at {length_name(cell.length)}"
+            found.append(Ours(name, score, cell, name == JUDGE, remark))
+    return tuple(found)
+
+
+def _accuracy(cell: Cell) -> Ours:
+    reached = len(cell.by_subtask)
+    score = cell.score(ACCURACY)
+    if score is None:
+        raise ValueError("a NIAH cell has a score of its own")
+    remark = "" if reached == NIAH_SUBTASKS else f"{reached} of {NIAH_SUBTASKS} subtasks"
+    return Ours(ACCURACY, score, cell, not remark, remark)
+
+
+def _table(name: str, title: str, corner: str, places: Sequence[Place], notes: Sequence[str]) -> Table:
+    rows, columns = (list(dict.fromkeys(values)) for values in zip(*((p.row, p.column) for p in places), strict=True))
+    grid = {(place.row, place.column): place for place in places}
+    body = [[Value(row, at), *(_value(grid.get((row, column))) for column in columns)] for at, row in enumerate(rows)]
+    used = [ours for place in places for ours in place.ours]
+    extra = list(notes)
+    if not used:
+        extra.insert(0, "Nothing in this report measures any of it.")
+    if any(not ours.cell.finished for ours in used):
+        extra.append("†: from a run that is not finished.")
+    return Table(
+        name, title, [corner, *columns], body, extra, frozenset(range(1, len(columns) + 1)), _flat(name, places)
+    )
+
+
+def _value(place: Place | None) -> Value:
+    if place is None:
+        return Value("")
+    lines = [f"paper {'' if place.exact else '~'}{place.paper:.3f}"]
+    several = len(place.ours) > 1
+    for ours in place.ours:
+        mark = "" if ours.cell.finished else "†"
+        extra = ", ".join(filter(None, (ours.cell.series.label if several else "", ours.remark)))
+        named = "ours" if ours.comparable else ours.score
+        lines.append(f"{named} {ours.interval.mean:.3f}{mark}" + (f" ({extra})" if extra else ""))
+        if ours.comparable:
+            lines.append(f"difference {signed(ours.interval.mean - place.paper)}")
+    return Value("\n".join(lines if place.ours else [*lines, "not measured"]), place.paper)
+
+
+def _flat(name: str, places: Iterable[Place]) -> Table:
+    """One line per place and measured value, for programs."""
+    header = ("row", "column", "paper", "read_off", "score", "ours", "low", "high", "difference", "samples", "length",
+              "series", "state", "remark")  # fmt: skip
+    rows = []
+    for place in places:
+        start = [place.row, place.column, f"{place.paper:g}", "" if place.exact else "yes"]
+        for ours in place.ours:
+            one, cell = ours.interval, ours.cell
+            gap = f"{one.mean - place.paper:.6f}" if ours.comparable else ""
+            bounds = ("" if bound is None else f"{bound:.6f}" for bound in (one.low, one.high))
+            rows.append([*start, ours.score, f"{one.mean:.6f}", *bounds, gap, str(one.n), length_name(cell.length),
+                         cell.series.label, "finished" if cell.finished else "unfinished", ours.remark])  # fmt: skip
+        if not place.ours:
+            rows.append([*start, *[""] * 8, "not measured", ""])
+    return Table(name, name, header, [list(map(Value, row)) for row in rows])
+
+
+def signed(value: float) -> str:
+    """`+0.120` or `−0.120`, with a minus sign that reads as one."""
+    return f"{value:+.3f}".replace("-", "−")
