@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from statistics import fmean
 
 from msa_bench.evaluation.statistics import Interval
 from msa_bench.paper import Paper, paper
+from msa_bench.paper import Value as Point
 from msa_bench.reporting.report.grid import Table, Value
 from msa_bench.reporting.report.pooling import JUDGE, Cell
 from msa_bench.reporting.report.runs import length_name
 
-ACCURACY = "string_match_all"
+ACCURACY, AVERAGE = "string_match_all", "average"
 NIAH_SUBTASKS = 8
 SYSTEMS = {"rag": "rag-dense", "rag-rerank": "rag-rerank", "hipporag2": "hipporag", "msa": "msa"}
 """The paper's systems and the ones here that do the same."""
@@ -20,9 +22,8 @@ SWITCHES = {"without_interleave": {"interleave": "off"}, "without_original_text"
 """The rows of Table 4 that a switch makes; the others need adapters trained otherwise."""
 
 _SCALE = (
-    "The paper's values are a judge's mean score from 0 to 5. Where no judge was asked, ours is the score that is named, "
-    "on another scale, and there is no difference to give. Ours are of the models named in the results, not of the "
-    "paper's {backbone}."
+    "The paper's values are a judge's mean score from 0 to 5. Where no judge was asked, ours is the score that is "
+    "named, on another scale, and there is no difference to give. Ours are not of the paper's {backbone}."
 )
 
 
@@ -43,7 +44,7 @@ class Place:
 
     row: str
     column: str
-    paper: float
+    paper: float | None
     exact: bool
     ours: tuple[Ours, ...]
 
@@ -64,7 +65,7 @@ def layouts(cells: Sequence[Cell]) -> list[Table]:
                list(_table4(numbers, cells)), [scale, "Rows without a switch here need adapters trained otherwise."]),
         _table("paper-figure-4", "Paper, Figure 4: NIAH over memory length", "length",
                list(_figure4(numbers, cells)), ["Accuracy, a share from 0 to 1, the mean over RULER's eight NIAH "
-               f"subtasks. Ours are of the models named in the results, not of the paper's {numbers.backbone}.",
+               f"subtasks. Ours are not of the paper's {numbers.backbone}.",
                _READ_OFF]),
     ]  # fmt: skip
 
@@ -73,44 +74,76 @@ _READ_OFF = "~: read off the paper's figure."
 
 
 def _figure1(numbers: Paper, cells: Sequence[Cell]) -> Iterator[Place]:
-    for system, points in numbers.figure1.items():
-        for length, value in points.items():
-            found = _plain(cells, "ms_marco", CURVES[system], None, length)
-            yield Place(length_name(length), system, value.score, value.exact, _judged(found))
+    return _curves(numbers.figure1, cells, "ms_marco", _judged)
 
 
 def _figure4(numbers: Paper, cells: Sequence[Cell]) -> Iterator[Place]:
-    for system, points in numbers.figure4.items():
-        for length, value in points.items():
-            found = _plain(cells, "niah", CURVES.get(system), None, length)
-            yield Place(length_name(length), system, value.score, value.exact, tuple(map(_accuracy, found)))
+    return _curves(numbers.figure4, cells, "niah", lambda found: tuple(map(_accuracy, found)))
+
+
+def _curves(
+    curves: Mapping[str, Mapping[int, Point]],
+    cells: Sequence[Cell],
+    task: str,
+    measured: Callable[[Sequence[Cell]], tuple[Ours, ...]],
+) -> Iterator[Place]:
+    """The curves by length, also at lengths that were measured here alone."""
+    own = {cell.length for cell in cells if cell.task == task and cell.length and cell.series.system in CURVES.values()}
+    for length in sorted(own.union(*curves.values())):
+        for system, points in curves.items():
+            value = points.get(length)
+            ours = measured(_plain(cells, task, CURVES.get(system), None, length))
+            if value or ours:
+                score, exact = (value.score, value.exact) if value else (None, True)
+                yield Place(length_name(length), system, score, exact, ours)
 
 
 def _table2(numbers: Paper, cells: Sequence[Cell]) -> Iterator[Place]:
+    columns: dict[str, list[tuple[Ours, ...]]] = {}
     for task, row in numbers.table2.items():
         for system, scores in row.items():
             for k, value in scores.items():
-                variant = None if k is None else f"k={k}"
-                found = _bank(_plain(cells, task, SYSTEMS[system], variant)) if task != "average" else []
                 column = system if k is None else f"{system} @{k}"
-                yield Place(task, column, value, True, _judged(found))
+                known = columns.setdefault(column, [])
+                if task == AVERAGE:
+                    ours = _averaged(known)
+                else:
+                    ours = _judged(_bank(_plain(cells, task, SYSTEMS[system], None if k is None else f"k={k}")))
+                    known.append(ours)
+                yield Place(task, column, value, True, ours)
 
 
 def _table3(numbers: Paper, cells: Sequence[Cell]) -> Iterator[Place]:
+    own = [_judged(_bank(_plain(cells, task, "msa", None))) for task in numbers.table2 if task != AVERAGE]
     for system, scores in numbers.table3.items():
         for k, value in scores.items():
-            yield Place(system, "chosen by MSA" if k is None else f"@{k}", value, True, ())
+            column = "chosen by MSA" if k is None else f"@{k}"
+            yield Place(system, column, value, True, _averaged(own) if system == "msa" else ())
 
 
 def _table4(numbers: Paper, cells: Sequence[Cell]) -> Iterator[Place]:
     for variant, row in numbers.table4.items():
-        for task, value in row.items():
+        known: dict[str, tuple[Ours, ...]] = {}
+        for task in row:
             found: list[Cell] = []
-            if task != "average" and variant == "msa-s2":
+            if variant == "msa-s2":
                 found = _plain(cells, task, "msa", None)
-            elif task != "average" and variant in SWITCHES:
+            elif variant in SWITCHES:
                 found = [one for one in cells if one.task == task and _is_ablated(one, SWITCHES[variant])]
-            yield Place(variant, task, value, True, _judged(_bank(found)))
+            known[task] = _judged(_bank(found))
+        known[AVERAGE] = _averaged([ours for task, ours in known.items() if task != AVERAGE])
+        for task, value in row.items():
+            yield Place(variant, task, value, True, known[task])
+
+
+def _averaged(tasks: Sequence[tuple[Ours, ...]]) -> tuple[Ours, ...]:
+    """The mean over tasks, where each of them has been judged and none of them for several series."""
+    if not all(len(ours) == 1 and ours[0].comparable for ours in tasks):
+        return ()
+    every = [ours[0] for ours in tasks]
+    mean, n = fmean(ours.interval.mean for ours in every), sum(ours.interval.n for ours in every)
+    unfinished = next((ours.cell for ours in every if not ours.cell.finished), every[0].cell)
+    return (Ours(JUDGE, Interval(mean, None, None, "none (mean of tasks)", n), unfinished, True),)
 
 
 def _plain(
@@ -185,14 +218,14 @@ def _table(name: str, title: str, corner: str, places: Sequence[Place], notes: S
 def _value(place: Place | None) -> Value:
     if place is None:
         return Value("")
-    lines = [f"paper {'' if place.exact else '~'}{place.paper:.3f}"]
+    lines = ["paper –" if place.paper is None else f"paper {'' if place.exact else '~'}{place.paper:.3f}"]
     several = len(place.ours) > 1
     for ours in place.ours:
         mark = "" if ours.cell.finished else "†"
         extra = ", ".join(filter(None, (ours.cell.series.label if several else "", ours.remark)))
         named = "ours" if ours.comparable else ours.score
         lines.append(f"{named} {ours.interval.mean:.3f}{mark}" + (f" ({extra})" if extra else ""))
-        if ours.comparable:
+        if ours.comparable and place.paper is not None:
             lines.append(f"difference {signed(ours.interval.mean - place.paper)}")
     return Value("\n".join(lines if place.ours else [*lines, "not measured"]), place.paper)
 
@@ -203,10 +236,11 @@ def _flat(name: str, places: Iterable[Place]) -> Table:
               "series", "state", "remark")  # fmt: skip
     rows = []
     for place in places:
-        start = [place.row, place.column, f"{place.paper:g}", "" if place.exact else "yes"]
+        paper_value = "" if place.paper is None else f"{place.paper:g}"
+        start = [place.row, place.column, paper_value, "" if place.exact else "yes"]
         for ours in place.ours:
             one, cell = ours.interval, ours.cell
-            gap = f"{one.mean - place.paper:.6f}" if ours.comparable else ""
+            gap = "" if place.paper is None or not ours.comparable else f"{one.mean - place.paper:.6f}"
             bounds = ("" if bound is None else f"{bound:.6f}" for bound in (one.low, one.high))
             rows.append([*start, ours.score, f"{one.mean:.6f}", *bounds, gap, str(one.n), length_name(cell.length),
                          cell.series.label, "finished" if cell.finished else "unfinished", ours.remark])  # fmt: skip

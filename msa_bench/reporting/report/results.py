@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
-from typing import Any
+from collections.abc import Iterator, Sequence
 
 from msa_bench.evaluation.statistics import Interval
 from msa_bench.reporting.report.grid import Table, Value
@@ -73,9 +72,9 @@ def costs_table(cells: Sequence[Cell]) -> Table:
             ]
         )
     notes = [
-        "Means per question; an index is that of one subtask's memory. The peak is that of the whole process, which all "
-        "systems of a run share, on the GPU where there was one. Times of different machines do not compare; the table "
-        "of runs names them."
+        "Means per question; an index is that of one subtask's memory. The peak is that of the whole process, which "
+        "all systems of a run share, on the GPU where there was one. Times of different machines do not compare; the "
+        "table of runs names them."
     ]
     return Table("costs", "Time and memory", header, rows, notes, frozenset(range(3, len(header))))
 
@@ -152,13 +151,3 @@ def machine(run: Run) -> str:
         return hardware(run.record)
     except (KeyError, TypeError):
         return "not recorded"
-
-
-def machines(runs: Iterable[Run]) -> list[str]:
-    """The different machines of `runs`."""
-    return list(dict.fromkeys(map(machine, runs)))
-
-
-def unique(values: Iterable[Any]) -> list[Any]:
-    """`values`, each once, in their order."""
-    return list(dict.fromkeys(values))
