@@ -43,15 +43,22 @@ class Series:
         return " ".join(filter(None, parts)) + (f" ({extra})" if extra else "")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Cell:
-    """All samples of one series on one task at one length, from one run or several."""
+    """All samples of one series on one task at one length; `parts` are the runs they come from, each with its own."""
 
     task: str
     length: int | None
     series: Series
-    runs: tuple[Run, ...]
-    lines: Sequence[Line]
+    parts: Sequence[tuple[Run, Sequence[Line]]]
+
+    @cached_property
+    def runs(self) -> list[Run]:
+        return [run for run, _ in self.parts]
+
+    @cached_property
+    def lines(self) -> list[Line]:
+        return [line for _, lines in self.parts for line in lines]
 
     @property
     def main_score(self) -> str:
@@ -81,8 +88,14 @@ class Cell:
 
     def score(self, name: str) -> Interval | None:
         """The mean of the subtasks' means with its interval; None where a subtask lacks the score."""
-        strata = [_column(lines, name) for lines in self.by_subtask.values()]
-        return stratified_interval(strata) if all(values for values, _ in strata) else None
+        if name not in self._scores:
+            strata = [_column(lines, name) for lines in self.by_subtask.values()]
+            self._scores[name] = stratified_interval(strata) if all(values for values, _ in strata) else None
+        return self._scores[name]
+
+    @cached_property
+    def _scores(self) -> dict[str, Interval | None]:
+        return {}
 
     def subtask_score(self, subtask: str | None, name: str) -> Interval | None:
         """The mean over one subtask with its interval."""
@@ -131,7 +144,7 @@ def pool(runs: Sequence[Run]) -> Pooled:
             pieces[run.task, run.length, made[key]][place].append(line)
     systems = list(dict.fromkeys(name for run in runs for name in run.record["systems"]))
     cells = [
-        Cell(task, length, series, tuple(runs[place] for place in parts), _joined(parts.values()))
+        Cell(task, length, series, [(runs[place], lines) for place, lines in parts.items()])
         for (task, length, series), parts in pieces.items()
     ]
     cells.sort(key=lambda cell: (cell.task, cell.length or 0, *_rank(cell.series, systems)))
@@ -245,10 +258,6 @@ def _repeated(cells: Iterable[Cell]) -> Iterator[str]:
                     f"are in several of {', '.join(run.name for run in cell.runs)}; all answers count, and intervals "
                     "go by question."
                 )
-
-
-def _joined(parts: Iterable[Sequence[Line]]) -> list[Line]:
-    return [line for part in parts for line in part]
 
 
 def _column(lines: Iterable[Line], name: str) -> tuple[list[float], list[str]]:

@@ -18,7 +18,7 @@ NONE = Value("–", -1.0)
 def results_table(cells: Sequence[Cell]) -> Table:
     """A row per cell: its main score with the interval, the further scores' means, samples and seeds."""
     further = [name for name in FURTHER if any(name in line["scores"] for cell in cells for line in cell.lines)]
-    header = ["task", "length", "system", "score", "mean", "95% interval", *further, "samples", "seeds", "state"]
+    header = ["system", "task", "length", "score", "mean", "95% interval", *further, "samples", "seeds", "state"]
     rows = []
     for cell in cells:
         main = cell.score(cell.main_score)
@@ -35,7 +35,7 @@ def results_table(cells: Sequence[Cell]) -> Table:
         )
     numeric = range(4, len(header) - 2)
     notes = ["Mean of the subtasks' means; 95% intervals as in the single runs, over the samples of all seeds."]
-    return Table("results", "Scores", header, rows, notes, frozenset(numeric))
+    return Table("results", "By system", header, rows, notes, frozenset(numeric))
 
 
 def subtasks_table(cells: Sequence[Cell]) -> Table:
@@ -48,13 +48,13 @@ def subtasks_table(cells: Sequence[Cell]) -> Table:
                 rows.append(
                     [*place(cell), Value(subtask), Value(cell.main_score), *mean_and_bounds(score), count(len(lines))]
                 )
-    header = ("task", "length", "system", "subtask", "score", "mean", "95% interval", "samples")
-    return Table("subtasks", "Scores by subtask", header, rows, numeric=frozenset((5, 6, 7)))
+    header = ("system", "task", "length", "subtask", "score", "mean", "95% interval", "samples")
+    return Table("subtasks", "By subtask", header, rows, numeric=frozenset((5, 6, 7)))
 
 
 def costs_table(cells: Sequence[Cell]) -> Table:
     """A row per cell with what a question and an index took."""
-    header = ("task", "length", "system", "seconds a question", "tokens read", "tokens written", "rounds",
+    header = ("system", "task", "length", "seconds a question", "tokens read", "tokens written", "rounds",
               "seconds to index", "index MB", "peak GB of the run")  # fmt: skip
     rows = []
     for cell in cells:
@@ -102,14 +102,14 @@ def runs_table(runs: Sequence[Run]) -> Table:
                 Value(machine(run)),
             ]
         )
-    return Table("runs", "Runs", header, rows, numeric=frozenset((3, 6)))
+    return Table("runs", "Run directories", header, rows, numeric=frozenset((3, 6)))
 
 
 def place(cell: Cell) -> Iterator[Value]:
-    """Task, length and system, the first columns of most tables."""
+    """System, task and length, the first columns of most tables."""
+    yield Value(cell.series.label)
     yield Value(cell.task)
     yield Value(length_name(cell.length), cell.length or 0)
-    yield Value(cell.series.label)
 
 
 def mean_and_bounds(score: Interval | None) -> tuple[Value, Value]:

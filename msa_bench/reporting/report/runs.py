@@ -20,7 +20,7 @@ RECORD, SAMPLES, SUMMARY, JUDGEMENTS = "run.json", "samples.jsonl", "summary.jso
 _NEEDED = {"sample_id": str, "system": str, "scores": dict, "question": str, "answer": str}
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Run:
     """One run directory: its record and its samples, the judge's grades among their scores."""
 

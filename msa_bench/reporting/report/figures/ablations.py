@@ -52,7 +52,7 @@ def _bars(cells: Sequence[Cell]) -> Drawing:
     axes.set_yticks(range(len(names)), names)
     axes.set_ylim(len(names) - 0.5, -0.5)
     right = max(axes.get_xlim()[1], 1.0)
-    axes.set_xlim(0, right * 1.45)
+    axes.set_xlim(0, right * 1.75)
     axes.set_xticks([tick for tick in (0, 0.25, 0.5, 0.75, 1.0) if right <= 1.2] or axes.get_xticks())
     axes.set_xlabel(f"{main} (mean)")
     system = " ".join(filter(None, (base.series.system, base.series.variant, base.series.model, base.series.data)))

@@ -72,7 +72,7 @@ def _trail(axes: Any, place: int, cells: Sequence[Cell], measure: Measure, sever
         whiskers(axes, place, costs, scores, "", linestyle="dotted")
         if several:
             axes.annotate(length_name(known[-1].length), (costs[-1], scores[-1].mean), (5, 4),
-                          textcoords="offset points", fontsize=6.5, color=MUTED)  # fmt: skip
+                          textcoords="offset points", fontsize=7, color=MUTED)  # fmt: skip
 
 
 def _point(cell: Cell) -> str:
@@ -104,7 +104,7 @@ def time_and_memory(cells: Sequence[Cell]) -> Iterator[Drawing]:
         if not own:
             continue
         figure = Figure(figsize=(WIDTH, 5.2))
-        panels = figure.subplots(2, 2, sharex=True, gridspec_kw={"wspace": 0.42, "hspace": 0.16}).ravel()
+        panels = figure.subplots(2, 2, sharex=True, gridspec_kw={"wspace": 0.5, "hspace": 0.16}).ravel()
         series = list(dict.fromkeys(cell.series for cell in own))
         says = []
         for axes, (label, measure) in zip(panels, measures, strict=True):

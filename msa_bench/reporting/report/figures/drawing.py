@@ -19,7 +19,7 @@ from msa_bench.reporting.report.runs import length_name
 
 # The page replaces these by its own colours, so that a figure follows the reader's light or dark theme.
 INK, MUTED, GRID, PAPER = "#1c2128", "#59636e", "#d3d9df", "#8b95a0"
-WIDTH = 5.4
+WIDTH = 4.6
 """Inches: at this width the text stays readable on a phone, and two figures stand side by side on a desktop."""
 
 
@@ -37,7 +37,7 @@ class Drawing:
 @contextmanager
 def look() -> Iterator[None]:
     """The settings under which figures are made and written."""
-    settings = {
+    settings: Any = {
         "font.size": 9, "svg.hashsalt": "msa-bench", "svg.fonttype": "none", "text.color": INK, "axes.labelcolor": INK,
         "axes.edgecolor": MUTED, "xtick.color": MUTED, "ytick.color": MUTED, "xtick.labelcolor": INK,
         "ytick.labelcolor": INK, "grid.color": GRID, "grid.linewidth": 0.6, "axes.axisbelow": True,
@@ -116,7 +116,7 @@ def legend_below(figure: Figure, axes: Any, inches: float = 0.5) -> None:
     """The legend under the axes, two entries a line, or one where they are long."""
     handles, labels = axes.get_legend_handles_labels()
     if handles:
-        columns = 1 if max(map(len, labels)) > 38 else 2
+        columns = 1 if max(map(len, labels)) > 28 else 2
         height = figure.get_size_inches()[1]
         figure.legend(handles, labels, loc="upper left", bbox_to_anchor=(0.08, -inches / height + 0.12), ncols=columns,
                       fontsize=8, borderaxespad=0)  # fmt: skip

@@ -107,7 +107,7 @@ def _tile(axes: Any, row: int, column: int, value: tuple[float, int] | None, col
     # White on the dark half of the scale, black on the light one; these two stay as they are in a dark page.
     ink = "#ffffff" if mean < 0.5 else "#000000"
     axes.text(column, row - 0.12, f"{mean:.2f}", ha="center", va="center", fontsize=8.5, color=ink)
-    axes.text(column, row + 0.26, f"n {n}", ha="center", va="center", fontsize=6, color=ink)
+    axes.text(column, row + 0.26, f"n {n}", ha="center", va="center", fontsize=7, color=ink)
 
 
 def _in_words(grid: Grid, rows: Sequence[str], columns: Sequence[str]) -> str:

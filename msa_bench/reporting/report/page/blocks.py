@@ -41,13 +41,10 @@ def blocks(cells: Sequence[Cell]) -> Iterator[Block]:
     samples: list[dict[str, Any]] = []
     numbered: list[Block] = []
     for cell in cells:
-        for run in cell.runs:
-            own = {id(line) for line in run.lines}
-            for line in cell.lines:
-                if id(line) not in own:
-                    continue
-                key = (cell.task, line["subtask"], length_name(cell.length), cell.series.label, cell.main_score, run.name,
-                       run.seed, run.finished)  # fmt: skip
+        for run, lines in cell.parts:
+            common = length_name(cell.length), cell.series.label, cell.main_score, run.name, run.seed, run.finished
+            for line in lines:
+                key = cell.task, line["subtask"], *common
                 group.append(groups.setdefault(key, len(groups)))
                 value = line["scores"].get(cell.main_score)
                 score.append(None if value is None else round(value, 4))

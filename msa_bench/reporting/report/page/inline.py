@@ -28,4 +28,4 @@ def inline_svg(drawing: Drawing) -> str:
     text = text.replace(f'width="{width}pt" height="{height}pt"', "", 1)
     words = f"<title>{escape(drawing.title)}</title><desc>{escape(drawing.says)}</desc>"
     opening, rest = text.split(">", 1)
-    return f'{opening} role="img" style="max-width: {float(width) * 1.33:.0f}px">{words}{rest}'
+    return f'{opening} role="img" style="max-width: {float(width) * 1.6:.0f}px">{words}{rest}'

@@ -147,13 +147,13 @@
       for (const value of options) {
         const option = element("option", value);
         option.value = value;
-        form.elements[name].append(option);
+        form.querySelector(`select[name="${name}"]`).append(option);
       }
     }
     form.hidden = false;
     form.addEventListener("submit", (event) => { event.preventDefault(); filter(); });
     form.addEventListener("change", (event) => { if (event.target.name !== "text") filter(); });
-    form.elements.text.addEventListener("search", () => filter());
+    form.querySelector("input").addEventListener("search", () => filter());
     pages.addEventListener("click", (event) => {
       const step = Number(event.target.dataset.step);
       if (!step) return;
