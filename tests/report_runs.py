@@ -91,5 +91,6 @@ def sample(
         "question": f"What is number {place} of {subtask}, seed {seed}?", "gold": [str(place)], "answer": str(byte),
         "scores": {main: float(byte > 80), "f1": byte / 255, "recall@10": 1.0}, "documents": [place, place + 1],
         "gold_documents": [place], "ranking": list(range(20)), "rounds": 2, "bounds": [],
-        "tokens": {"in": 100 + byte, "out": 5}, "seconds": 0.5, "notes": [], "trace": {"rounds": [[place], [place + 1]]},
+        "tokens": {"in": 100 + byte, "out": 5}, "seconds": 0.5, "notes": [],
+        "trace": {"rounds": [[place], [place + 1]]},
     }  # fmt: skip

@@ -62,8 +62,7 @@ def test_seeds_are_pooled_over_their_samples(tmp_path: Path) -> None:
     msa = cell(pooled, "msa")
     assert msa.seeds == [42, 43]
     assert len(msa.lines) == 32
-    lines = [line for line in msa.lines]
-    expected = summarise(lines, task="niah", length=16384, seed=0, main_score="string_match_all")
+    expected = summarise(msa.lines, task="niah", length=16384, seed=0, main_score="string_match_all")
     score = msa.score("string_match_all")
     assert score is not None
     assert score.mean == pytest.approx(expected["rows"][0]["overall"]["string_match_all"]["mean"])
@@ -133,7 +132,7 @@ def test_an_unfinished_run_is_included_and_marked(tmp_path: Path) -> None:
     assert {row[-1].text for row in results_table(pooled.cells).rows} == {"unfinished, 1 of 2 subtasks"}
 
 
-@pytest.mark.parametrize("bad", [None, float("nan"), float("inf"), "0.5", True])
+@pytest.mark.parametrize("bad", [None, float("nan"), float("inf"), "0.5"])
 def test_a_score_that_is_no_number_is_named_and_left_out(tmp_path: Path, bad: object) -> None:
     def change(line: Line) -> Line:
         if line["sample_id"].endswith("00002"):
@@ -142,9 +141,6 @@ def test_a_score_that_is_no_number_is_named_and_left_out(tmp_path: Path, bad: ob
 
     pooled, remarks = read(write_run(tmp_path / "run", systems={"msa": (None,)}, change=change))
     score = cell(pooled, "msa").score("f1")
-    if bad is True:
-        assert not remarks
-        return
     assert score is not None
     assert score.n == 6
     (remark,) = remarks

@@ -11,6 +11,7 @@ from functools import cached_property
 from statistics import fmean
 from typing import Any
 
+from msa_bench.evaluation.samples import natural_key
 from msa_bench.evaluation.statistics import Interval, mean_interval, stratified_interval
 from msa_bench.reporting.report.runs import Line, Run, length_name
 
@@ -89,9 +90,16 @@ class Cell:
     def score(self, name: str) -> Interval | None:
         """The mean of the subtasks' means with its interval; None where a subtask lacks the score."""
         if name not in self._scores:
-            strata = [_column(lines, name) for lines in self.by_subtask.values()]
+            # In the order of the run's own summary, which the resampling depends on in the last digits.
+            order = sorted(self.by_subtask, key=natural_key)
+            strata = [_column(self.by_subtask[subtask], name) for subtask in order]
             self._scores[name] = stratified_interval(strata) if all(values for values, _ in strata) else None
         return self._scores[name]
+
+    def mean_score(self, name: str) -> float | None:
+        """The mean of `score` without the work of its interval."""
+        strata = [_column(lines, name)[0] for lines in self.by_subtask.values()]
+        return fmean(map(fmean, strata)) if all(strata) else None
 
     @cached_property
     def _scores(self) -> dict[str, Interval | None]:
@@ -154,9 +162,8 @@ def pool(runs: Sequence[Run]) -> Pooled:
 
 def _rank(series: Series, systems: Sequence[str]) -> tuple[Any, ...]:
     place = systems.index(series.system) if series.system in systems else len(systems)
-    variant = series.variant or ""
-    digits = "".join(filter(str.isdigit, variant))
-    return place, int(digits or 0), variant, len(series.own), series.own, series.model, series.data, series.ablations
+    parts = natural_key(series.variant, series.model, series.data)
+    return place, parts[0], len(series.own), series.own, *parts[1:], series.ablations
 
 
 def _weights(run: Run, system: str) -> str:

@@ -27,7 +27,7 @@ def results_table(cells: Sequence[Cell]) -> Table:
                 *place(cell),
                 Value(cell.main_score),
                 *mean_and_bounds(main),
-                *(mean_and_bounds(cell.score(name))[0] for name in further),
+                *(number(cell.mean_score(name), 3) for name in further),
                 count(len(cell.lines)),
                 Value(", ".join(map(str, cell.seeds))),
                 Value(state(cell)),

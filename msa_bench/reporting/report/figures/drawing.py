@@ -7,6 +7,7 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +24,7 @@ WIDTH = 4.6
 """Inches: at this width the text stays readable on a phone, and two figures stand side by side on a desktop."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Drawing:
     """One figure with its title, a caption that says what to see by what, and `says`, its content in words."""
 
@@ -32,6 +33,14 @@ class Drawing:
     caption: str
     says: str
     figure: Figure
+
+    @cached_property
+    def svg(self) -> str:
+        """The figure as an SVG document without a background."""
+        text = io.StringIO()
+        with look():
+            self.figure.savefig(text, format="svg", bbox_inches="tight", transparent=True, metadata={"Date": None})
+        return text.getvalue()
 
 
 @contextmanager
@@ -52,16 +61,8 @@ def write_drawing(drawing: Drawing, folder: Path) -> list[Path]:
     png, svg = (folder / f"{drawing.name}.{ending}" for ending in ("png", "svg"))
     with look():
         drawing.figure.savefig(png, dpi=160, bbox_inches="tight", facecolor="white")
-    svg.write_text(as_svg(drawing), encoding="utf-8")
+    svg.write_text(drawing.svg, encoding="utf-8")
     return [png, svg]
-
-
-def as_svg(drawing: Drawing) -> str:
-    """The figure as an SVG document without a background."""
-    text = io.StringIO()
-    with look():
-        drawing.figure.savefig(text, format="svg", bbox_inches="tight", transparent=True, metadata={"Date": None})
-    return text.getvalue()
 
 
 def colour(place: int) -> str:

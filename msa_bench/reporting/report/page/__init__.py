@@ -14,7 +14,6 @@ from importlib.resources import files
 from pathlib import Path
 
 from jinja2 import Environment, StrictUndefined
-from markupsafe import Markup
 
 from msa_bench.reporting.report.figures.drawing import Drawing
 from msa_bench.reporting.report.grid import Table
@@ -46,11 +45,11 @@ def write_page(content: Content, file: Path) -> None:
     packed: list[Block] = list(blocks(content.cells))
     html = template.render(
         content=content,
-        figures=[(drawing, Markup(inline_svg(drawing))) for drawing in content.drawings],
+        figures=[(drawing, inline_svg(drawing)) for drawing in content.drawings],
         blocks=packed,
         samples=sum(len(cell.lines) for cell in content.cells),
-        style=Markup(style),
-        script=Markup(script),
+        style=style,
+        script=script,
         script_hash=sources,
     )
     file.write_text(html, encoding="utf-8", errors="replace")

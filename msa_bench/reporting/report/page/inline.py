@@ -6,7 +6,7 @@ import re
 from html import escape
 
 from msa_bench.reporting.plots import COLOURS
-from msa_bench.reporting.report.figures.drawing import GRID, INK, MUTED, PAPER, Drawing, as_svg
+from msa_bench.reporting.report.figures.drawing import GRID, INK, MUTED, PAPER, Drawing
 
 # The stylesheet defines each of these for light and for dark.
 _VARIABLES = {INK: "--ink", MUTED: "--muted", GRID: "--line", PAPER: "--paper"} | {
@@ -16,8 +16,7 @@ _VARIABLES = {INK: "--ink", MUTED: "--muted", GRID: "--line", PAPER: "--paper"} 
 
 def inline_svg(drawing: Drawing) -> str:
     """The `<svg>` element of `drawing`, named by its title and its content in words."""
-    text = as_svg(drawing)
-    text = text[text.index("<svg") :]
+    text = drawing.svg[drawing.svg.index("<svg") :]
     text = re.sub(r"<metadata>.*?</metadata>", "", text, flags=re.DOTALL)
     name = drawing.name
     text = re.sub(r'\bid="([^"]+)"', rf'id="{name}-\1"', text)
