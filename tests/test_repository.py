@@ -190,6 +190,13 @@ def test_every_package_that_is_imported_is_declared() -> None:
     assert not missing
 
 
+def test_every_file_of_the_package_is_installed_with_it() -> None:
+    declared = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]["package-data"]["msa_bench"]
+    installed = {file for pattern in declared for file in (ROOT / "msa_bench").glob(pattern)}
+    files = {file for file in (ROOT / "msa_bench").rglob("*") if file.is_file() and file.suffix not in (".py", ".pyc")}
+    assert files <= installed
+
+
 def test_every_requirement_is_pinned_for_the_environment_run_all_makes() -> None:
     lines = (ROOT / "constraints.txt").read_text().splitlines()
     wanted = names(PROJECT["dependencies"] + PROJECT["optional-dependencies"]["dev"])

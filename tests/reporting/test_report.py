@@ -262,3 +262,23 @@ def test_a_place_that_cannot_be_written_is_said(tmp_path: Path, command: Command
     status, _, error = command("report", str(tmp_path / "run"), "--out", str(tmp_path / "file"))
     assert status == 2
     assert "choose another --out" in error
+
+
+def test_a_record_of_an_older_version_pools_with_a_newer_one(tmp_path: Path) -> None:
+    for name, seed in (("old", 42), ("new", 43)):
+        run = write_run(tmp_path / name, seed=seed, ablate={"rounds": "2"})
+        if name == "old":
+            record = json.loads((run / "run.json").read_text())
+            del record["ablations"]
+            (run / "run.json").write_text(json.dumps(record))
+    pooled, _ = read(tmp_path)
+    assert cell(pooled, "rag-bm25 k=1").seeds == [42, 43]
+
+
+def test_figures_of_labels_that_look_alike_have_files_of_their_own(tmp_path: Path, command: Command) -> None:
+    write_run(tmp_path / "runs" / "one", systems={"rag": ("k=1", "k-1")})
+    status, _, error = command("report", str(tmp_path / "runs"), "--out", "made")
+    assert status == 0, error
+    assert {"heat-niah-depth-rag-k-1.svg", "heat-niah-depth-rag-k-1-2.svg"} <= {
+        file.name for file in Path("made/figures").iterdir()
+    }

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from msa_bench.contracts import Progress, no_progress
@@ -67,7 +67,10 @@ def _drawings(cells: Sequence[Cell], progress: Progress) -> list[Drawing]:
     with look():
         for kind in (decay_curves, ablation_bars, heat_maps, cost_quality, time_and_memory):
             for drawing in kind(cells):
-                made.append(drawing)
+                # Labels that differ in signs alone would share a file.
+                number = sum(one.name.startswith(drawing.name) for one in made)
+                taken = any(one.name == drawing.name for one in made)
+                made.append(replace(drawing, name=f"{drawing.name}-{number + 1}") if taken else drawing)
                 progress("drawing", len(made), None, "figures")
     return made
 

@@ -23,7 +23,7 @@ SWITCHES = {"without_interleave": {"interleave": "off"}, "without_original_text"
 
 _SCALE = (
     "The paper's values are a judge's mean score from 0 to 5. Where no judge was asked, ours is the score that is "
-    "named, on another scale, and there is no difference to give. Ours are not of the paper's {backbone}."
+    "named, on another scale, and there is no difference to give. {models}"
 )
 
 
@@ -52,10 +52,11 @@ class Place:
 def layouts(cells: Sequence[Cell]) -> list[Table]:
     """The layouts in the paper's order."""
     numbers = paper()
-    scale = _SCALE.format(backbone=numbers.backbone)
+    models = _models(numbers, cells)
+    scale = _SCALE.format(models=models)
     return [
         _table("paper-figure-1", "Paper, Figure 1: MS MARCO over memory length", "length",
-               list(_figure1(numbers, cells)), [scale, _READ_OFF]),
+               list(_figure1(numbers, cells)), [scale, _READ_OFF], list(numbers.figure1)),
         _table("paper-table-2", "Paper, Table 2: RAG on the same backbone", "task",
                list(_table2(numbers, cells)), [scale, "@1, @5, @10: passages fed to the generator."]),
         _table("paper-table-3", "Paper, Table 3: best-of-breed RAG", "system",
@@ -65,9 +66,13 @@ def layouts(cells: Sequence[Cell]) -> list[Table]:
                list(_table4(numbers, cells)), [scale, "Rows without a switch here need adapters trained otherwise."]),
         _table("paper-figure-4", "Paper, Figure 4: NIAH over memory length", "length",
                list(_figure4(numbers, cells)), ["Accuracy, a share from 0 to 1, the mean over RULER's eight NIAH "
-               f"subtasks. Ours are not of the paper's {numbers.backbone}.",
-               _READ_OFF]),
+               f"subtasks. {models}", _READ_OFF], list(numbers.figure4)),
     ]  # fmt: skip
+
+
+def _models(numbers: Paper, cells: Sequence[Cell]) -> str:
+    names = dict.fromkeys(str(run.config.get("model")) for cell in cells for run in cell.runs)
+    return f"The paper's backbone is {numbers.backbone}; ours: {', '.join(names)}."
 
 
 _READ_OFF = "~: read off the paper's figure."
@@ -200,8 +205,12 @@ def _accuracy(cell: Cell) -> Ours:
     return Ours(ACCURACY, score, cell, not remark, remark)
 
 
-def _table(name: str, title: str, corner: str, places: Sequence[Place], notes: Sequence[str]) -> Table:
-    rows, columns = (list(dict.fromkeys(values)) for values in zip(*((p.row, p.column) for p in places), strict=True))
+def _table(
+    name: str, title: str, corner: str, places: Sequence[Place], notes: Sequence[str], order: Sequence[str] = ()
+) -> Table:
+    """Rows and columns as they come in `places`; `order` says which columns go first."""
+    rows = list(dict.fromkeys(place.row for place in places))
+    columns = list(dict.fromkeys((*order, *(place.column for place in places))))
     grid = {(place.row, place.column): place for place in places}
     body = [[Value(row, at), *(_value(grid.get((row, column))) for column in columns)] for at, row in enumerate(rows)]
     used = [ours for place in places for ours in place.ours]

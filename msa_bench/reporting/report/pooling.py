@@ -6,7 +6,7 @@ import hashlib
 import json
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from statistics import fmean
 from typing import Any
@@ -30,7 +30,7 @@ class Series:
 
     system: str
     variant: str | None
-    ablations: tuple[tuple[str, str], ...]
+    ablations: tuple[tuple[str, str], ...] = field(compare=False)
     own: tuple[tuple[str, str], ...]
     weights: str
     model: str
@@ -163,7 +163,7 @@ def pool(runs: Sequence[Run]) -> Pooled:
 def _rank(series: Series, systems: Sequence[str]) -> tuple[Any, ...]:
     place = systems.index(series.system) if series.system in systems else len(systems)
     parts = natural_key(series.variant, series.model, series.data)
-    return place, parts[0], len(series.own), series.own, *parts[1:], series.ablations
+    return place, parts[0], len(series.own), series.own, *parts[1:], series.weights
 
 
 def _weights(run: Run, system: str) -> str:

@@ -106,8 +106,8 @@ def length_name(length: int | None) -> str:
 def _read(directory: Path, remarks: list[str]) -> Run:
     name = str(directory)
     record = _json(directory / RECORD)
-    config = record.get("config")
-    if not isinstance(config, Mapping) or not {"task", "main_score", "systems"} <= record.keys():
+    sound = isinstance(record.get("config"), Mapping) and isinstance(record.get("systems"), Mapping)
+    if not sound or not {"task", "main_score"} <= record.keys():
         raise UserError(f"{directory / RECORD} is not the record of a benchmark run.")
     lines = _clean(_lines(directory / SAMPLES, remarks), name, remarks)
     if (directory / JUDGEMENTS).exists():

@@ -61,7 +61,7 @@
     add("Question", sample.question);
     add("Expected", listed(sample.gold ?? []) || "nothing");
     add("Answer", sample.answer || "(empty)");
-    add("Scores", Object.entries(sample.scores ?? {}).map(([name, value]) => `${name} ${Number(value.toFixed(4))}`).join("\n") || "none");
+    add("Scores", Object.entries(sample.scores ?? {}).map(([name, value]) => `${name} ${Number(value.toFixed(4))}`).join(", ") || "none");
     (sample.round_documents ?? []).forEach((ids, place) => add(`Round ${place + 1}`, ids.length ? documents(ids, gold) : "no document"));
     if (sample.rounds !== undefined) add("Rounds", String(sample.rounds));
     add("Documents used", sample.documents ? documents(sample.documents, gold) : "none recorded");
