@@ -148,7 +148,7 @@ def pool(runs: Sequence[Run]) -> Pooled:
                 ablations = tuple(sorted(run.ablations(key[0]).items()))
                 own = tuple(item for item in ablations if item not in shared)
                 weights = _weights(run, key[0])
-                made[key] = Series(*key, ablations, own, weights, models[weights], data[place])
+                made[key] = Series(*key, ablations, own, weights, models[key[0], weights], data[place])
             pieces[run.task, run.length, made[key]][place].append(line)
     systems = list(dict.fromkeys(name for run in runs for name in run.record["systems"]))
     cells = [
@@ -174,28 +174,19 @@ def _weights(run: Run, system: str) -> str:
     return json.dumps([name, parts], sort_keys=True)
 
 
-def _model_names(runs: Iterable[Run]) -> dict[str, str]:
-    """A short name for each `_weights` where there are several models, with a hash where a name means several.
-
-    Systems with and without an adapter on the same backbone are one model; only other files are another.
-    """
-    backbones: dict[str, dict[str, set[str]]] = defaultdict(lambda: defaultdict(set))
-    found: dict[str, tuple[str, str]] = {}
-    for run in runs:
-        for system in {line["system"] for line in run.lines}:
-            weights = _weights(run, system)
-            name = str(json.loads(weights)[0])
-            found[weights] = name, system
-            backbones[name][system].add(weights)
-    several = len(backbones) > 1
+def _model_names(runs: Iterable[Run]) -> dict[tuple[str, str], str]:
+    """A short name for each system's `_weights` where models differ, with a hash where a name stands for several."""
+    found = {(name, _weights(run, name)): None for run in runs for name in {line["system"] for line in run.lines}}
+    models = {key: str(json.loads(key[1])[0]) for key in found}
+    several = len(set(models.values())) > 1
+    versions = Counter((system, model) for (system, _), model in models.items())
     names = {}
-    for weights, (name, system) in found.items():
-        short = "/".join(name.rstrip("/").split("/")[-2:])
-        if len(backbones[name][system]) > 1:
-            short += f" {hashlib.sha256(weights.encode()).hexdigest()[:6]}"
-        elif not several:
-            short = ""
-        names[weights] = short
+    for (system, weights), model in models.items():
+        name = "/".join(model.rstrip("/").split("/")[-2:])
+        if versions[system, model] > 1:
+            names[system, weights] = f"{name} {hashlib.sha256(weights.encode()).hexdigest()[:6]}"
+        else:
+            names[system, weights] = name if several else ""
     return names
 
 

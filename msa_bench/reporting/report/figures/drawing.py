@@ -50,7 +50,7 @@ def look() -> Iterator[None]:
         "font.size": 9, "svg.hashsalt": "msa-bench", "svg.fonttype": "none", "text.color": INK, "axes.labelcolor": INK,
         "axes.edgecolor": MUTED, "xtick.color": MUTED, "ytick.color": MUTED, "xtick.labelcolor": INK,
         "ytick.labelcolor": INK, "grid.color": GRID, "grid.linewidth": 0.6, "axes.axisbelow": True,
-        "axes.spines.top": False, "axes.spines.right": False, "legend.frameon": False,
+        "axes.spines.top": False, "text.parse_math": False, "axes.spines.right": False, "legend.frameon": False,
     }  # fmt: skip
     with mpl.rc_context(settings):
         yield
