@@ -11,6 +11,7 @@ from report_runs import Line, write_run
 
 from msa_bench.errors import UserError
 from msa_bench.evaluation.summary import summarise
+from msa_bench.reporting.report.figures.decay import decay_curves
 from msa_bench.reporting.report.grid import Table, Value, as_csv, as_latex, as_markdown
 from msa_bench.reporting.report.layouts import layouts
 from msa_bench.reporting.report.pooling import Cell, Pooled, pool
@@ -178,6 +179,15 @@ def test_a_report_of_nothing_is_refused(tmp_path: Path, command: Command) -> Non
     write_run(tmp_path / "runs" / "empty", change=lambda line: None)
     with pytest.raises(UserError, match="no run that can be reported"):
         read_runs(find_runs([tmp_path / "runs"]))
+
+
+def test_the_papers_curves_stand_behind_as_far_as_the_lengths_that_were_measured(tmp_path: Path) -> None:
+    write_run(tmp_path / "run", systems={"msa": (None,)})
+    pooled, _ = read(tmp_path)
+    (drawing,) = decay_curves(pooled.cells)
+    curves = {line.get_label(): list(line.get_xdata()) for line in drawing.figure.axes[0].lines}
+    assert curves["the paper's MSA"] == curves["the paper's backbone"] == [32768, 65536]
+    assert "msa: 0." in drawing.says
 
 
 def test_niah_is_compared_with_the_papers_figure_where_all_subtasks_are_there(tmp_path: Path) -> None:

@@ -37,8 +37,9 @@ def _decay(task: str, score: str, cells: Sequence[Cell]) -> Drawing:
     axes = figure.add_subplot()
     behind = paper_curves(task, score)
     lengths = [cell.length for cell in cells if cell.length is not None]
+    first, last = min(lengths) / 4, max(lengths) * 4
     for place, (name, points) in enumerate(behind.items()):
-        near = {x: value for x, value in points.items() if min(lengths) / 4 <= x <= max(lengths) * 4}
+        near = {x: value for x, value in points.items() if first <= x <= last}
         axes.plot(list(near), [value.score for value in near.values()], color=PAPER, linewidth=1.2, alpha=0.75,
                   zorder=1, linestyle=("solid", "dashed")[place % 2], label=f"the paper's {name}")  # fmt: skip
         lengths += near
