@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import typer
 
-from msa_bench.cli import ask, data, listing, parity, perf, retrieval, run, train
+from msa_bench.cli import ask, data, listing, parity, perf, report, retrieval, run, train
 from msa_bench.errors import UserError
 
 app = typer.Typer(
@@ -18,6 +18,7 @@ app = typer.Typer(
 )
 app.command("run")(run.run)
 app.command("ask")(ask.ask)
+app.command("report")(report.report)
 app.command("retrieval")(retrieval.retrieval)
 app.command("parity")(parity.parity)
 app.command("train")(train.train)

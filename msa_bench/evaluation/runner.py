@@ -28,7 +28,8 @@ from msa_bench.contracts import (
 from msa_bench.errors import UserError, unknown
 from msa_bench.evaluation import metrics
 from msa_bench.evaluation.config import RunConfig
-from msa_bench.evaluation.judge.run import chosen_judge, judge_run, with_grades
+from msa_bench.evaluation.judge.grades import with_grades
+from msa_bench.evaluation.judge.run import chosen_judge, judge_run
 from msa_bench.evaluation.normalisers import SQUAD, Normaliser, normaliser
 from msa_bench.evaluation.record import RunRecord
 from msa_bench.evaluation.samples import sample_id, sample_key, sample_line
@@ -65,6 +66,7 @@ def run(
     requests, judge = system_requests(config, factories), chosen_judge(config)
     with full_disk_explained(config.directory()), RunDirectory(config.directory()) as directory:
         record = RunRecord(directory, config, task, subtasks, compared)
+        record.content["ablations"] = {name: dict(request.ablations) for name, request in requests.items()}
         progress("loading the systems", 0, None, "")
         systems = {name: factory(requests[name]) for name, factory in factories.items()}
         record.add_systems({name: system.describe() for name, system in systems.items()})

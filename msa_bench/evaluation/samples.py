@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping
 from collections.abc import Set as AbstractSet
 from typing import Any
@@ -22,6 +23,14 @@ def sample_id(question: Question, subtask: str | None) -> str:
 def sample_key(line: Mapping[str, Any]) -> Key:
     """What makes a sample this one: system, variant, question and repeat."""
     return line["system"], line["variant"], line["sample_id"], line["repeat"]
+
+
+def natural_key(*parts: object) -> list[list[tuple[int, str]]]:
+    """A sort key in which `k=5` comes before `k=10` and nothing comes before something."""
+    return [
+        [(int(piece), "") if piece.isdigit() else (-1, piece) for piece in re.split(r"(\d+)", str(part or ""))]
+        for part in parts
+    ]
 
 
 def sample_line(

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from itertools import combinations
 from typing import Any
 
-from msa_bench.evaluation.samples import sample_key
+from msa_bench.evaluation.samples import natural_key, sample_key
 from msa_bench.evaluation.statistics import Interval, holm, mean_interval, paired_difference, stratified_interval
 
 Line = Mapping[str, Any]
@@ -26,9 +25,9 @@ def summarise(lines: Sequence[Line], *, task: str, length: int | None, seed: int
     clock stands under `timings` alone.
     """
     groups: dict[Group, list[Line]] = defaultdict(list)
-    for line in sorted(lines, key=lambda line: _natural(*sample_key(line))):
+    for line in sorted(lines, key=lambda line: natural_key(*sample_key(line))):
         groups[line["system"], line["variant"], line["subtask"]].append(line)
-    ordered = sorted(groups, key=lambda group: _natural(*group))
+    ordered = sorted(groups, key=lambda group: natural_key(*group))
     rows = [
         _row(system, variant, {group[2]: groups[group] for group in ordered if group[:2] == (system, variant)})
         for system, variant in dict.fromkeys(group[:2] for group in ordered)
@@ -53,7 +52,7 @@ def differences(lines: Iterable[Line], main_score: str) -> list[dict[str, Any]]:
     found: dict[Row, dict[tuple[str, int], Line]] = defaultdict(dict)
     for line in lines:
         found[line["system"], line["variant"]][line["sample_id"], line["repeat"]] = line
-    rows = sorted(found, key=lambda row: _natural(*row))
+    rows = sorted(found, key=lambda row: natural_key(*row))
     pairs = [pair for pair in combinations(rows, 2) if pair[0][0] != pair[1][0]]
     entries = []
     for name in dict.fromkeys((main_score, *COMPARED)):
@@ -122,16 +121,8 @@ def _column(lines: Sequence[Line], name: str) -> tuple[list[float], list[str]]:
 
 
 def _as_dict(scores: Mapping[str, Interval]) -> dict[str, dict[str, Any]]:
-    return {name: asdict(scores[name]) for name in sorted(scores, key=_natural)}
+    return {name: asdict(scores[name]) for name in sorted(scores, key=natural_key)}
 
 
 def _counts(names: Iterable[str]) -> dict[str, int]:
     return dict(sorted(Counter(names).items()))
-
-
-def _natural(*parts: object) -> list[list[tuple[int, str]]]:
-    """A sort key in which `k=5` comes before `k=10` and nothing comes before something."""
-    return [
-        [(int(piece), "") if piece.isdigit() else (-1, piece) for piece in re.split(r"(\d+)", str(part or ""))]
-        for part in parts
-    ]

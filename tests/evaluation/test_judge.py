@@ -14,9 +14,10 @@ from judge_server import FAULTS, serving
 
 from msa_bench.errors import UserError
 from msa_bench.evaluation.judge.client import Endpoint
+from msa_bench.evaluation.judge.grades import with_grades
 from msa_bench.evaluation.judge.grading import grade
 from msa_bench.evaluation.judge.prompt import DEFAULT, filled, read_grade, read_prompt
-from msa_bench.evaluation.judge.run import judge_run, with_grades
+from msa_bench.evaluation.judge.run import judge_run
 
 
 def endpoint(url: str, **changes: Any) -> Endpoint:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from statistics import fmean, stdev
 from typing import Any
@@ -14,15 +14,13 @@ from msa_bench.contracts import Progress, no_progress
 from msa_bench.errors import UserError
 from msa_bench.evaluation.config import RunConfig
 from msa_bench.evaluation.judge.client import Endpoint, is_loopback
+from msa_bench.evaluation.judge.grades import MOST_MISSING, known_grades, mean_grade
 from msa_bench.evaluation.judge.grading import Graded, grade
 from msa_bench.evaluation.judge.prompt import HIGHEST, filled, read_prompt
 from msa_bench.evaluation.samples import sample_key
 from msa_bench.places import cache_root
 
-SCORE = "judge"
 KEYS = ("MSA_BENCH_JUDGE_KEY", "OPENAI_API_KEY")
-MOST_MISSING = 0.02
-"""Above this share of missing grades a run has no judge score: what is missing may not be like the rest."""
 
 Line = Mapping[str, Any]
 
@@ -78,23 +76,9 @@ def judge_run(
     return entries, _record(judge, entries, graded)
 
 
-def with_grades(lines: Iterable[Line], entries: Iterable[Line]) -> list[Line]:
-    """`lines` with the score `judge`, 0 to 5, where there is a grade: the mean of an answer's grades.
-
-    None of them gets one if more than 2% of the answers have no grade.
-    """
-    means = {sample_key(entry): _mean(entry["grades"]) for entry in entries}
-    if not means or _missing(means.values()) > MOST_MISSING:
-        return list(lines)
-    return [
-        line if (mean := means.get(sample_key(line))) is None else {**line, "scores": {**line["scores"], SCORE: mean}}
-        for line in lines
-    ]
-
-
 def _record(judge: Judge, entries: Sequence[Line], graded: Graded) -> dict[str, Any]:
-    means = [_mean(entry["grades"]) for entry in entries]
-    spread = [stdev(known) for entry in entries if len(known := _known(entry["grades"])) > 1]
+    means = [mean_grade(entry["grades"]) for entry in entries]
+    spread = [stdev(known) for entry in entries if len(known := known_grades(entry["grades"])) > 1]
     spent = graded.spending
     cost = None
     if judge.price:
@@ -121,16 +105,3 @@ def _record(judge: Judge, entries: Sequence[Line], graded: Graded) -> dict[str, 
         "cost": cost,
         "notes": [note] if missing else [],
     }
-
-
-def _known(grades: Iterable[int | None]) -> list[int]:
-    return [grade for grade in grades if grade is not None]
-
-
-def _mean(grades: Iterable[int | None]) -> float | None:
-    known = _known(grades)
-    return fmean(known) if known else None
-
-
-def _missing(means: Iterable[float | None]) -> float:
-    return fmean(mean is None for mean in means)
