@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import typer
 
-from msa_bench.cli import ask, compare, data, gate, listing, parity, perf, retrieval, run, train
+from msa_bench.cli import ask, claims, compare, data, gate, listing, parity, perf, retrieval, run, train
 from msa_bench.errors import UserError
 
 app = typer.Typer(
@@ -21,6 +21,7 @@ app.command("ask")(ask.ask)
 app.command("retrieval")(retrieval.retrieval)
 app.command("compare")(compare.compare)
 app.command("gate")(gate.gate)
+app.command("claims")(claims.claims)
 app.command("parity")(parity.parity)
 app.command("train")(train.train)
 app.add_typer(perf.app, name="perf")

@@ -58,9 +58,8 @@ def gate(
         require_tolerance(points)
         made = make_reference(read_run(run), points, score)
         write(made, write_reference)
-        print(
-            f"reference: {write_reference} ({sum(map(len, made['rows'].values()))} scores, tolerance {points:g} points)"
-        )
+        scores = sum(map(len, made["rows"].values()))
+        print(f"reference: {write_reference} ({scores} scores, tolerance {points:g} points)")
         return
     assert reference is not None
     if score is not None:

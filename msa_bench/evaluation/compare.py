@@ -53,7 +53,7 @@ def _same_data(first: Run, second: Run) -> None:
     ours, theirs = first.record["task"], second.record["task"]
     if ours != theirs:
         raise UserError(
-            f"{first.directory} is a run of {ours} and {second.directory} one of {theirs}; compare the same."
+            f"{first.directory} is a run of {ours}, {second.directory} one of {theirs}; compare runs of one task."
         )
     shared = [subtask for subtask in first.data if subtask in second.data]
     if not shared:

@@ -58,8 +58,8 @@ def comparison_table(result: Mapping[str, Any]) -> Table:
 def comparison_notes(result: Mapping[str, Any]) -> list[str]:
     """What the table's numbers are, and what to know before one reads them."""
     lines = [
-        f"points: hundredths of the score's range (0 to {result['span']:g}); a gain of the second is positive; + and -: "
-        "questions gained and lost",
+        f"points: hundredths of the score's range (0 to {result['span']:g}), positive where the second gains; "
+        "+ and -: questions gained and lost",
         f"{result['method']} ({result['tests']} in all); overall: the mean over all questions",
     ]
     for side in ("first", "second"):
