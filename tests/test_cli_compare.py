@@ -36,7 +36,7 @@ def test_two_runs_compare_as_by_hand(command: Command) -> None:
     assert overall["high"] == pytest.approx(centre + 1.96 * error, abs=1e-4)
     # Of the 16 ways to give four differences their signs, 1 + 4 + 4 + 1 sum to 2 or more either way.
     assert overall["p"] == pytest.approx(10 / 16, abs=0.02)
-    one, two = found["subtasks"]
+    one, two = found["parts"]
     # Three of five lost, one gained; the other subtask has not changed at all.
     assert (one["subtask"], one["difference"], one["lost"], one["gained"]) == ("one", pytest.approx(-0.4), 3, 1)
     assert (two["difference"], two["p"], two["low"]) == (0.0, 1.0, pytest.approx(-1.96 / 7, abs=1e-4))
@@ -88,6 +88,27 @@ def test_the_order_of_the_answers_changes_nothing(command: Command) -> None:
     assert compared(command, "a", "b")["comparisons"][0]["overall"] == before
 
 
+def test_directories_of_several_runs_are_paired_by_task_and_length(command: Command) -> None:
+    for place, rows in (("x", BEFORE), ("y", AFTER)):
+        write_run(Path(place, "first"), rows)
+        write_run(Path(place, "deeper/second"), rows, config={"length": 65536})
+        write_run(Path(place, "third"), {"msa": {"hop": [1, 1]}}, config={"task": "chains"})
+    write_run(Path("y/fourth"), BEFORE, config={"length": 1024})
+    found = compared(command, "x", "y")
+    (one,) = found["comparisons"]
+    # The same questions over another length are other ones: 10 + 10 + 2.
+    assert one["overall"]["n"] == 22
+    assert one["overall"]["difference"] == pytest.approx(-4 / 22)
+    assert [(part["task"], part["length_tokens"], part["subtask"]) for part in one["parts"]] == [
+        *(("niah", 65536, None), ("niah", 65536, "one"), ("niah", 65536, "two")),
+        *(("niah", 16384, None), ("niah", 16384, "one"), ("niah", 16384, "two")),
+        ("chains", 16384, None),
+    ]
+    assert "niah 64K" in command("compare", "x", "y")[1]
+    write_run(Path("y/fifth"), BEFORE)
+    assert "are both runs of niah with 16,384 tokens; give the directories" in bad(command, "x", "y")
+
+
 def bad(command: Command, *arguments: str) -> str:
     status, out, err = command("compare", *arguments)
     assert (status, out, err.count("\n")) == (2, "", 1)
@@ -108,8 +129,10 @@ def test_bad_input_gets_one_sentence(command: Command) -> None:
     assert "none is not the directory of a run: there is no run.json in it" in bad(command, "a", "none")
     assert "empty holds no answers yet" in bad(command, "a", "empty")
     assert "No system is in both runs (msa; rag-bm25 k=5)" in bad(command, "a", "rag")
-    assert "no system in a named 'mas'; did you mean msa" in bad(command, "a", "b", "--first", "mas")
-    assert "a is a run of niah, chains one of chains" in bad(command, "a", "chains")
+    assert "no system in the first run named 'mas'; did you mean msa" in bad(command, "a", "b", "--first", "mas")
+    assert "a is a run of niah with 16,384 tokens, chains one of chains with 16,384 tokens" in bad(
+        command, "a", "chains"
+    )
     assert "a and parts have no subtask in common" in bad(command, "a", "parts")
     assert "no score of msa named 'f2'" in bad(command, "a", "b", "--score", "f2")
     assert "The string_match_all of one/1 by msa in nan is not a number but NaN" in bad(command, "a", "nan")

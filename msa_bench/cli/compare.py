@@ -11,8 +11,10 @@ from rich.console import Console
 
 
 def compare(
-    first_run: Annotated[Path, typer.Argument(help="Directory of a run.", metavar="DIR")],
-    second_run: Annotated[Path, typer.Argument(help="Directory of the run to compare it with.", metavar="DIR")],
+    first_run: Annotated[Path, typer.Argument(help="Directory of a run, or of several.", metavar="DIR")],
+    second_run: Annotated[
+        Path, typer.Argument(help="What to compare it with, paired by task, length and seed.", metavar="DIR")
+    ],
     first: Annotated[
         str | None,
         typer.Option(
@@ -30,11 +32,10 @@ def compare(
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object; the table goes to stderr.")] = False,
 ) -> None:
     """Compare two runs question by question: differences in points with intervals, and the answers that changed."""
-    from msa_bench.evaluation.compare import compare_runs
-    from msa_bench.evaluation.finished import read_run
+    from msa_bench.evaluation.compare import compare_runs, read_runs
     from msa_bench.reporting.comparison import print_comparison
 
-    result = compare_runs(read_run(first_run), read_run(second_run), first, second, score)
+    result = compare_runs(read_runs(first_run), read_runs(second_run), first, second, score)
     print_comparison(result, Console(stderr=as_json), flips)
     if as_json:
         print(json.dumps(result, ensure_ascii=False))

@@ -1,8 +1,8 @@
 """The paper's claims against what was measured. A verdict never comes without a run behind it.
 
 reproduced      under the paper's conditions, and the measured value meets the paper's or its interval reaches it
-partly          the same under conditions that differ (named in `why`, another model among them), an effect that is there
-                but smaller, or an interval that reaches the paper's value and is wide
+partly          the same under conditions that differ (named in `why`, another model among them), an effect that is
+                there but smaller, or an interval that reaches the paper's value and is wide
 not reproduced  the whole interval misses the paper's value, or no effect is shown
 not measured    no run here measures it
 """

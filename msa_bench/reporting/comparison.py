@@ -11,6 +11,8 @@ from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
 
+from msa_bench.lengths import format_length
+
 CHARACTERS = 160
 
 
@@ -30,12 +32,15 @@ def print_comparison(result: Mapping[str, Any], console: Console, flips: int) ->
 
 def comparison_table(result: Mapping[str, Any]) -> Table:
     """A row for each comparison and subtask: both means, the difference in points, p, and how many changed."""
-    title = f"{result['task']}: {result['score']}, {result['second']['directory']} minus {result['first']['directory']}"
+    title = f"{result['score']}, second minus first"
+    if len(result["runs"]) == 1:
+        first, second = (result["runs"][0][side] for side in ("first", "second"))
+        title = f"{first['task']}: {result['score']}, {second['directory']} minus {first['directory']}"
     table = Table(title=title, box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
     for place, name in enumerate(("system", "part", "first", "second", "points", "95%", "p", "Holm", "n", "+", "-")):
         table.add_column(name, justify="left" if place < 2 else "right", no_wrap=True)
     for one in result["comparisons"]:
-        parts = [("overall", one["overall"]), *((part["subtask"] or "-", part) for part in one["subtasks"])]
+        parts = [("overall", one["overall"]), *((_part_name(part), part) for part in one["parts"])]
         for place, (name, part) in enumerate(parts):
             low, high = points(part["low"], result), points(part["high"], result)
             table.add_row(
@@ -62,8 +67,7 @@ def comparison_notes(result: Mapping[str, Any]) -> list[str]:
         "+ and -: questions gained and lost",
         f"{result['method']} ({result['tests']} in all); overall: the mean over all questions",
     ]
-    for side in ("first", "second"):
-        run = result[side]
+    for run in (pair[side] for pair in result["runs"] for side in ("first", "second")):
         if run["status"] != "finished":
             lines.append(f"{run['directory']} is {run['status']}, not finished: what it has not answered is left out")
     for one in result["comparisons"]:
@@ -106,6 +110,13 @@ def pair_name(one: Mapping[str, Any]) -> str:
 def points(value: float, result: Mapping[str, Any]) -> float:
     """A difference in hundredths of the score's range."""
     return float(100 * value / result["span"])
+
+
+def _part_name(part: Mapping[str, Any]) -> str:
+    if part["subtask"]:
+        return f"  {part['subtask']}"
+    length = part["length_tokens"]
+    return str(part["task"]) + ("" if length is None else f" {format_length(length)}")
 
 
 def _short(text: object) -> str:
