@@ -88,6 +88,19 @@ def test_the_order_of_the_answers_changes_nothing(command: Command) -> None:
     assert compared(command, "a", "b")["comparisons"][0]["overall"] == before
 
 
+def test_the_judges_grades_are_compared_on_their_own_scale(command: Command) -> None:
+    for name, grades in (("a", [5, 4]), ("b", [3, 4])):
+        write_run(Path(name), {"msa": {"one": [1, 1]}})
+        entry = {"system": "msa", "variant": None, "repeat": 0}
+        lines = [
+            json.dumps({**entry, "sample_id": f"one/{place}", "grades": [one]}) for place, one in enumerate(grades)
+        ]
+        Path(name, "judgements.jsonl").write_text("".join(line + "\n" for line in lines))
+    found = compared(command, "a", "b", "--score", "judge")
+    assert (found["span"], found["comparisons"][0]["overall"]["difference"]) == (5.0, pytest.approx(-1.0))
+    assert "-20.0" in command("compare", "a", "b", "--score", "judge")[1]
+
+
 def test_directories_of_several_runs_are_paired_by_task_and_length(command: Command) -> None:
     for place, rows in (("x", BEFORE), ("y", AFTER)):
         write_run(Path(place, "first"), rows)
