@@ -2,8 +2,9 @@
 # Sets msa-bench up in an environment of its own (.venv) and runs it.
 #
 #   ./run_all.sh              set up, then run configs/quick.yaml; an interrupted run is continued
-#   ./run_all.sh test         set up, then lint, type check and run every test
+#   ./run_all.sh test         set up, then lint, type check, run every test and the gate
 #   ./run_all.sh test fast    set up, then run only the tests that take no weights and no time
+#   ./run_all.sh gate         set up, then only hold the default model against results/reference/ci.json
 #   ./run_all.sh setup        only set up
 #
 # Needs Python 3.11 or newer. MSA_BENCH_TORCH_INDEX=URL takes PyTorch from another package index.
@@ -96,16 +97,35 @@ all_tests() {
     step "lint" "$python" -m ruff check .
     step "check the format" "$python" -m ruff format --check .
     step "check types" "$python" -m mypy
-    step "fetch the default backbone" "$python" -c 'from msa_bench.model import embedded; embedded.directory()'
+    fetch_backbone
     step "run the tests" "$python" -m pytest
+    gate
+}
+
+fetch_backbone() {
+    step "fetch the default backbone" "$python" -c 'from msa_bench.model import embedded; embedded.directory()'
+}
+
+gate() {
+    local out
+    out=$(sed -n 's/^out: *//p' configs/ci.yaml)
+    # A finished run would be taken as it is, whatever the code has become since.
+    rm -rf -- "${out:?}"
+    step "run configs/ci.yaml for the gate" .venv/bin/msa-bench run --config configs/ci.yaml
+    step "hold the run against results/reference/ci.json" \
+        .venv/bin/msa-bench gate "$out" --reference results/reference/ci.json
 }
 
 case "$*" in
-    "" | "setup" | "test" | "test fast") set_up ;;
-    *) stop "'$*' is not known; use ./run_all.sh, ./run_all.sh test, ./run_all.sh test fast or ./run_all.sh setup." ;;
+    "" | "setup" | "gate" | "test" | "test fast") set_up ;;
+    *) stop "'$*' is not known; use ./run_all.sh, ./run_all.sh test, ./run_all.sh test fast, ./run_all.sh gate or ./run_all.sh setup." ;;
 esac
 case "$*" in
     "") quick ;;
     "test") all_tests ;;
+    "gate")
+        fetch_backbone
+        gate
+        ;;
     "test fast") step "run the fast tests" "$python" -m pytest -m "not slow" ;;
 esac

@@ -30,7 +30,7 @@ class Checkout:
 
     def __init__(self, place: Path) -> None:
         self.root, self.bin, self.calls_file = place / "a check out", place / "bin", place / "calls"
-        for file in ("run_all.sh", "pyproject.toml", "constraints.txt", "configs/quick.yaml"):
+        for file in ("run_all.sh", "pyproject.toml", "constraints.txt", "configs/quick.yaml", "configs/ci.yaml"):
             (self.root / file).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy(ROOT / file, self.root / file)
         self.bin.mkdir()
@@ -133,13 +133,28 @@ def test_the_checks_stop_at_the_first_that_fails_and_name_it(checkout: Checkout)
 
 def test_the_tests_find_the_default_backbone_fetched_and_the_fast_ones_do_without(checkout: Checkout) -> None:
     checkout.run("test")
-    *checks, fetch, tests = checkout.calls()[3:]
+    *checks, fetch, tests, _, _ = checkout.calls()[3:]
     assert [check.split()[1] for check in checks] == ["ruff", "ruff", "mypy"]
     assert "embedded.directory()" in fetch
     assert tests.startswith("-m pytest")
     checkout.run("test", "fast")
     (fast,) = checkout.calls()
     assert fast.endswith("-m not slow")
+
+
+def test_the_gate_runs_anew_and_is_held_against_the_reference(checkout: Checkout) -> None:
+    old = checkout.root / "results/runs/ci/samples.jsonl"
+    old.parent.mkdir(parents=True)
+    old.write_text("{}")
+    assert checkout.run("gate").returncode == 0
+    assert checkout.calls()[-2:] == [
+        "run --config configs/ci.yaml",
+        "gate results/runs/ci --reference results/reference/ci.json",
+    ]
+    assert not old.exists()
+    done = checkout.run("test", broken="gate results")
+    assert done.returncode == 7
+    assert "step 'hold the run against results/reference/ci.json' failed" in done.stderr
 
 
 def test_no_usable_python_is_said_in_one_sentence(checkout: Checkout) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import typer
 
-from msa_bench.cli import ask, data, listing, parity, perf, report, retrieval, run, train
+from msa_bench.cli import ask, claims, compare, data, gate, listing, parity, perf, report, retrieval, run, train
 from msa_bench.errors import UserError
 
 app = typer.Typer(
@@ -20,6 +20,9 @@ app.command("run")(run.run)
 app.command("ask")(ask.ask)
 app.command("report")(report.report)
 app.command("retrieval")(retrieval.retrieval)
+app.command("compare")(compare.compare)
+app.command("gate")(gate.gate)
+app.command("claims")(claims.claims)
 app.command("parity")(parity.parity)
 app.command("train")(train.train)
 app.add_typer(perf.app, name="perf")
@@ -29,7 +32,9 @@ app.command("systems")(listing.systems)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Run one command and exit: 0 done, 2 bad input (one sentence on stderr), 130 interrupted."""
+    """Run one command and exit: 0 done, 2 bad input (one sentence on stderr), 130 interrupted.
+
+    A gate also exits with 1 or 3; see its help."""
     try:
         app(args=arguments, prog_name="msa-bench")
     except UserError as error:

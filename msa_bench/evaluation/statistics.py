@@ -107,6 +107,37 @@ def paired_difference(
     return Difference(float(np.mean(np.sort(differences))), low, high, (extreme + 1) / (resamples + 1), len(totals))
 
 
+def bounded_difference(
+    first: Sequence[float], second: Sequence[float], clusters: Sequence[str], span: float = 1.0
+) -> Difference:
+    """`paired_difference` of scores from 0 to `span`, with an interval that stays honest for a handful of samples.
+
+    Agresti and Min (2005) add half a pair to each of the four ways in which two systems can be right or wrong before
+    they take Wald's interval. Written with sums of d and d squared it holds for shares as well as for 0 and 1. Where no
+    answer differs, five samples give 28 points either way and forty give 5; the bootstrap would claim certainty.
+    """
+    tested = paired_difference(first, second, clusters)
+    differences = question_means(np.asarray(first, float) - np.asarray(second, float), clusters) / span
+    low, high = agresti_min(float(differences.sum()), float((differences**2).sum()), len(differences))
+    return Difference(tested.mean, low * span, high * span, tested.p, tested.n)
+
+
+def agresti_min(total: float, squares: float, n: int, level: float = LEVEL) -> tuple[float, float]:
+    """The interval of a mean paired difference from the sum of `n` differences in -1 to 1 and that of their squares."""
+    z = NormalDist().inv_cdf((1 + level) / 2)
+    # One pair more than was seen differs, half of it either way, and one agrees.
+    shrunk = total / (n + 2)
+    reach = z * sqrt(max(squares + 1 - total * total / (n + 2), 0.0)) / (n + 2)
+    return max(-1.0, shrunk - reach), min(1.0, shrunk + reach)
+
+
+def question_means(values: Floats, clusters: Sequence[str]) -> Floats:
+    """The mean of each cluster, in the order of the clusters' names, `[clusters]`."""
+    totals = _totals(values, clusters)
+    means: Floats = totals[:, 0] / totals[:, 1]
+    return means
+
+
 def decay(
     long: Sequence[float], short: Sequence[float], clusters: Sequence[str], resamples: int = RESAMPLES
 ) -> Interval:

@@ -6,7 +6,16 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from msa_bench.evaluation.statistics import decay, holm, mean_interval, paired_difference, stratified_interval, wilson
+from msa_bench.evaluation.statistics import (
+    agresti_min,
+    bounded_difference,
+    decay,
+    holm,
+    mean_interval,
+    paired_difference,
+    stratified_interval,
+    wilson,
+)
 
 
 def ids(values: Sequence[float]) -> list[str]:
@@ -188,3 +197,27 @@ def test_a_decay_from_nothing_or_without_bounds_is_said() -> None:
         decay([0.0, 1.0], [0.0, 0.0], ["a", "b"])
     assert decay([0.0, 1.0], [0.0, 1.0], ["a", "b"]).method == "none (ratio unbounded)"
     assert decay([0.5] * 3, [1.0] * 3, ["a", "b", "c"]).low is None
+
+
+def test_a_bounded_difference_stays_honest_where_nothing_or_everything_differs() -> None:
+    for n, reach in ((5, 1.96 / 7), (40, 1.96 / 42)):
+        same = bounded_difference([1.0] * n, [1.0] * n, ids(range(n)))
+        assert (same.mean, same.low, same.high) == pytest.approx((0.0, -reach, reach), abs=1e-4)
+    all_lost = bounded_difference([0.0] * 5, [1.0] * 5, ids(range(5)))
+    assert (all_lost.mean, all_lost.low) == (-1.0, -1.0)
+    assert all_lost.high == pytest.approx(-5 / 7 + 1.96 * np.sqrt(6 - 25 / 7) / 7, abs=1e-4)
+
+
+def test_a_bounded_difference_is_in_the_unit_of_its_scores() -> None:
+    shares = bounded_difference([0.2, 0.8, 1.0], [0.4, 0.4, 1.0], ids(range(3)))
+    grades = bounded_difference([1.0, 4.0, 5.0], [2.0, 2.0, 5.0], ids(range(3)), span=5.0)
+    assert [grades.mean, grades.low, grades.high] == pytest.approx([5 * shares.mean, 5 * shares.low, 5 * shares.high])
+
+
+def test_bounded_intervals_cover_the_true_difference_about_as_often_as_they_say() -> None:
+    random, hits = np.random.default_rng(7), 0
+    for _ in range(2000):
+        drawn = random.choice([-1.0, 0.0, 1.0], size=20, p=[0.15, 0.8, 0.05])
+        low, high = agresti_min(float(drawn.sum()), float((drawn**2).sum()), 20)
+        hits += low <= -0.1 <= high
+    assert 0.93 <= hits / 2000 <= 0.99

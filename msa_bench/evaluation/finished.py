@@ -1,0 +1,108 @@
+"""A run directory as it is read afterwards: its record and its answers, with the judge's grades where there are any."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from msa_bench.errors import UserError
+from msa_bench.evaluation.judge.run import SCORE as JUDGE
+from msa_bench.evaluation.judge.run import with_grades
+from msa_bench.evaluation.store import JUDGEMENTS, RECORD, SAMPLES, parse_samples
+
+DATA_HASHES = ("documents_fingerprint", "questions_sha256")
+"""What a record says of a subtask's data; equal hashes mean the same questions over the same documents."""
+JUDGE_SPAN = 5.0
+
+Line = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Run:
+    """A run that was read from `directory`. `rows` holds the lines of every system and variant by the row's name."""
+
+    directory: Path
+    record: Mapping[str, Any]
+    rows: Mapping[str, Sequence[Line]]
+
+    @property
+    def finished(self) -> bool:
+        """Whether every answer is there."""
+        return bool(self.record["status"] == "finished")
+
+    @property
+    def main_score(self) -> str:
+        return str(self.record["main_score"])
+
+    @property
+    def data(self) -> dict[str | None, Mapping[str, Any]]:
+        """What the record says of the data, by subtask."""
+        return {entry["subtask"]: entry for entry in self.record["datasets"]}
+
+
+def read_run(directory: Path) -> Run:
+    """The run in `directory`; a `UserError` if there is none, or what is there is no run's."""
+    if not directory.is_dir():
+        raise UserError(f"There is no directory {directory}; give the directory of a run.")
+    record = read_object(directory / RECORD, f"{directory} is not the directory of a run")
+    missing = [key for key in ("task", "main_score", "status", "config", "systems", "datasets") if key not in record]
+    if missing:
+        raise UserError(f"{directory / RECORD} is no record of a run: it lacks {', '.join(missing)}.")
+    try:
+        lines = _lines(directory / SAMPLES)
+    except OSError as error:
+        raise UserError(f"{directory} holds no answers: {SAMPLES} cannot be read ({error.strerror}).") from error
+    grades = directory / JUDGEMENTS
+    rows: dict[str, list[Line]] = {}
+    for line in with_grades(lines, _lines(grades) if grades.exists() else []):
+        try:
+            rows.setdefault(row_name(line["system"], line["variant"]), []).append(line)
+        except KeyError as error:
+            raise UserError(f"A line of {directory / SAMPLES} has no {error.args[0]}; run it again.") from error
+    if not rows:
+        raise UserError(f"{directory} holds no answers yet; run it first.")
+    return Run(directory, record, rows)
+
+
+def read_object(file: Path, what: str) -> dict[str, Any]:
+    """The JSON object in `file`; a `UserError` that begins with `what` if there is none."""
+    try:
+        content = json.loads(file.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise UserError(f"{what}: there is no {file.name} in it.") from error
+    except (OSError, ValueError) as error:
+        raise UserError(f"{what}: {file} cannot be read as JSON.") from error
+    if not isinstance(content, dict):
+        raise UserError(f"{what}: {file} does not hold a JSON object.")
+    return content
+
+
+def row_name(system: str, variant: str | None) -> str:
+    """`rag-bm25 k=5`, or the system alone where it has a single way."""
+    return f"{system} {variant}" if variant else system
+
+
+def span_of(score: str) -> float:
+    """The highest value of `score`; the lowest is 0."""
+    return JUDGE_SPAN if score == JUDGE else 1.0
+
+
+def value_of(line: Line, score: str, run: Path) -> float:
+    """A line's `score`; a `UserError` where it is no number or none between 0 and the score's span."""
+    value = line["scores"][score]
+    where = f"The {score} of {line['sample_id']} by {row_name(line['system'], line['variant'])} in {run}"
+    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+        raise UserError(f"{where} is not a number but {'NaN' if value is None else value}; run it again.")
+    if not 0 <= value <= span_of(score):
+        raise UserError(f"{where} is {value:g}; only scores from 0 to {span_of(score):g} can be compared.")
+    return float(value)
+
+
+def _lines(file: Path) -> list[dict[str, Any]]:
+    whole = file.read_bytes()
+    # A run that is still going may be in the middle of a line.
+    return list(parse_samples(whole[: whole.rfind(b"\n") + 1], file))
