@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from msa_bench.errors import UserError
-from msa_bench.evaluation.judge.run import SCORE as JUDGE
-from msa_bench.evaluation.judge.run import with_grades
+from msa_bench.evaluation.judge.grades import SCORE as JUDGE
+from msa_bench.evaluation.judge.grades import with_grades
 from msa_bench.evaluation.store import JUDGEMENTS, RECORD, SAMPLES, parse_samples
 
 DATA_HASHES = ("documents_fingerprint", "questions_sha256")
