@@ -41,6 +41,7 @@ FORBIDDEN = {
     "msa_bench.performance": (*CONCRETE, "msa_bench.reporting", "msa_bench.cli"),
     "msa_bench.prose": (*CONCRETE, *OUTER, "msa_bench.model", "torch"),
     "msa_bench.evaluation": (*CONCRETE, "msa_bench.reporting", "msa_bench.cli", "msa_bench.registry"),
+    "msa_bench.sweeps": (*CONCRETE, "msa_bench.reporting", "msa_bench.cli", "msa_bench.registry", "torch"),
     "msa_bench.reporting": (*CONCRETE, "msa_bench.evaluation", "msa_bench.cli", "msa_bench.model", "torch"),
 }
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import typer
 
-from msa_bench.cli import ask, data, listing, parity, perf, retrieval, run, train
+from msa_bench.cli import ask, data, listing, parity, perf, retrieval, run, sweep, train
 from msa_bench.errors import UserError
 
 app = typer.Typer(
@@ -17,6 +17,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.command("run")(run.run)
+app.command("sweep")(sweep.sweep)
 app.command("ask")(ask.ask)
 app.command("retrieval")(retrieval.retrieval)
 app.command("parity")(parity.parity)

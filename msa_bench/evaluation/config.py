@@ -111,8 +111,6 @@ class RunConfig(BaseModel):
 def make_config(file: Path | None, options: Mapping[str, Any]) -> RunConfig:
     """The settings of `file`, if there is one, overridden by `options`; a `UserError` names the first bad one."""
     settings = {**(read_settings(file) if file else {}), **options}
-    if "task" not in settings:
-        raise UserError("A run needs a task: give --task NAME or a configuration file with the key task.")
     return checked_config(settings, f" in {file}" if file else "")
 
 
@@ -121,6 +119,8 @@ def checked_config(settings: Mapping[str, Any], where: str = "") -> RunConfig:
     for key in settings:
         if key not in RunConfig.model_fields:
             raise unknown(f"setting{where}", key, RunConfig.model_fields)
+    if "task" not in settings:
+        raise UserError("A run needs a task: give --task NAME or a configuration file with the key task.")
     try:
         return RunConfig(**settings)
     except ValidationError as error:
