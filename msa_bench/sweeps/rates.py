@@ -88,19 +88,21 @@ def estimate(cell: Cell, encodes: bool, rates: Sequence[Rate], device: str) -> E
         if one.system == cell.system and one.model == cell.config.model and one.device.startswith(device)
     ]
     same = _best(alike, cell)
-    ratio = median([one.index_tokens / one.length for one in alike if one.length] or [1.0])
+    ratio = median([one.index_tokens / one.length for one in _first_source(alike) if one.length] or [1.0])
     tokens = round(cell.corpora * length * ratio) if encodes else 0
     if not same:
         return Estimate(tokens, None, None, 0, "not measured")
     nearest = min(same, key=lambda one: abs(one.length - length))
-    made = [one for one in alike if one.seconds_per_token is not None]
+    made = _first_source([one for one in alike if one.seconds_per_token is not None])
     at = min(made, key=lambda one: (one.ablate != cell.config.ablate, abs(one.length - length)), default=None)
     indexing = 0.0 if not encodes or at is None else tokens * (at.seconds_per_token or 0.0)
     overhead = median([one.overhead_seconds for one in same if one.overhead_seconds is not None] or [0.0])
     grown = nearest.index_bytes * (length / nearest.length if nearest.length and length else 1)
     memory = nearest.memory_bytes + max(0, round(grown - nearest.index_bytes))
     seconds = overhead + indexing + cell.questions * answer_seconds(same, length)
-    return Estimate(tokens, seconds, memory, round(grown) * cell.corpora, f"{nearest.source} ({nearest.hardware})")
+    other = "" if nearest.task == cell.config.task else f", there on {nearest.task}"
+    basis = f"{nearest.source} ({nearest.hardware}{other})"
+    return Estimate(tokens, seconds, memory, round(grown) * cell.corpora, basis)
 
 
 def answer_seconds(rates: Sequence[Rate], length: int) -> float:
@@ -124,8 +126,12 @@ def _best(rates: Sequence[Rate], cell: Cell) -> list[Rate]:
     for wanted in ("task", "ablate"):
         closer = [one for one in found if getattr(one, wanted) == getattr(cell.config, wanted)]
         found = closer or found
-    # The directories were given in an order; what the first of them says is not mixed with what others do.
-    return [one for one in found if one.source == found[0].source] if found else []
+    return _first_source(found)
+
+
+def _first_source(rates: list[Rate]) -> list[Rate]:
+    """What the first directory says that says anything, not mixed with what others do."""
+    return [one for one in rates if one.source == rates[0].source]
 
 
 def _rate(run: Path, record: Mapping[str, Any], summary: Mapping[str, Any], system: str) -> Rate:

@@ -65,7 +65,17 @@ def test_the_nearest_measurement_counts_that_of_the_same_task_and_ablation_first
     ]
     assert estimate(loud, False, rates, "cpu").seconds == pytest.approx(3.0 + 8 * 1.0)
     assert estimate(loud, False, rates[:2], "cpu").seconds == pytest.approx(3.0 + 8 * 2.0)
-    assert estimate(loud, False, rates[:1], "cpu").seconds == pytest.approx(3.0 + 8 * 9.0)
+    other = estimate(loud, False, rates[:1], "cpu")
+    assert other.seconds == pytest.approx(3.0 + 8 * 9.0)
+    assert other.basis == "here (a machine, there on other)"
+
+
+def test_the_first_directory_that_measured_a_system_is_not_mixed_with_others(tmp_path: Path) -> None:
+    cell = grid(tmp_path, BLOCK)[0]
+    theirs = replace(RATE, source="there", length=2048, seconds_per_token=1.0, answer_seconds=50.0)
+    assert estimate(cell, True, [RATE, theirs], "cpu") == estimate(cell, True, [RATE], "cpu")
+    opened = replace(RATE, seconds_per_token=None)
+    assert estimate(cell, True, [opened, theirs], "cpu").seconds == pytest.approx(3.0 + 4400 * 1.0 + 16.0)
 
 
 def test_answers_between_and_beyond_the_measured_lengths_lie_on_a_line() -> None:
