@@ -51,7 +51,10 @@ def run(
         list[str] | None, typer.Option(help="A part of the task, repeatable.", show_default="all")
     ] = None,
     ablate: Annotated[
-        list[str] | None, typer.Option(help="A switch of a system to set, repeatable.", metavar="KEY=VALUE")
+        list[str] | None,
+        typer.Option(
+            help="A switch of a system to set, repeatable; `msa-bench systems` lists them.", metavar="KEY=VALUE"
+        ),
     ] = None,
     data: Annotated[Path | None, typer.Option(help="Directory with the task's data.")] = None,
     haystack: Annotated[Path | None, typer.Option(help="Text file or directory to hide needles in.")] = None,
