@@ -191,13 +191,17 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class IndexReport:
-    """What indexing a corpus cost: exact `tokens` read (0 where a system reads none), wall `seconds`, index `bytes`."""
+    """What indexing a corpus cost: exact `tokens` read (0 where a system reads none), wall `seconds`, index `bytes`.
+
+    `reused` says that an index made earlier was opened, or gone on with, so that `seconds` are not those of making it.
+    """
 
     documents: int
     tokens: int
     seconds: float
     bytes: int
     notes: tuple[str, ...] = ()
+    reused: bool = False
 
 
 @dataclass(frozen=True, slots=True)

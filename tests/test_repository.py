@@ -47,6 +47,7 @@ FORBIDDEN = {
     "msa_bench.performance": (*CONCRETE, "msa_bench.reporting", "msa_bench.cli"),
     "msa_bench.prose": (*CONCRETE, *OUTER, "msa_bench.model", "torch"),
     "msa_bench.evaluation": (*CONCRETE, "msa_bench.reporting", "msa_bench.cli", "msa_bench.registry"),
+    "msa_bench.sweeps": (*CONCRETE, "msa_bench.reporting", "msa_bench.cli", "msa_bench.registry", "torch"),
     # Of evaluation, reports may use what reads stored scores and makes intervals of them, and nothing that measures.
     "msa_bench.reporting": (*CONCRETE, *MEASURING, "msa_bench.cli", "msa_bench.model", "torch"),
 }

@@ -7,7 +7,21 @@ from collections.abc import Sequence
 
 import typer
 
-from msa_bench.cli import ask, claims, compare, data, gate, listing, parity, perf, report, retrieval, run, train
+from msa_bench.cli import (
+    ask,
+    claims,
+    compare,
+    data,
+    gate,
+    listing,
+    parity,
+    perf,
+    report,
+    retrieval,
+    run,
+    sweep,
+    train,
+)
 from msa_bench.errors import UserError
 
 app = typer.Typer(
@@ -17,6 +31,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.command("run")(run.run)
+app.command("sweep")(sweep.sweep)
 app.command("ask")(ask.ask)
 app.command("report")(report.report)
 app.command("retrieval")(retrieval.retrieval)

@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.console import Console
 
+from msa_bench.contracts import Progress, no_progress
+
 if TYPE_CHECKING:
     from msa_bench.evaluation.config import RunConfig
 
@@ -49,7 +51,10 @@ def run(
         list[str] | None, typer.Option(help="A part of the task, repeatable.", show_default="all")
     ] = None,
     ablate: Annotated[
-        list[str] | None, typer.Option(help="A switch of a system to set, repeatable.", metavar="KEY=VALUE")
+        list[str] | None,
+        typer.Option(
+            help="A switch of a system to set, repeatable; `msa-bench systems` lists them.", metavar="KEY=VALUE"
+        ),
     ] = None,
     data: Annotated[Path | None, typer.Option(help="Directory with the task's data.")] = None,
     haystack: Annotated[Path | None, typer.Option(help="Text file or directory to hide needles in.")] = None,
@@ -115,31 +120,46 @@ def run(
 
 def execute(config: RunConfig, as_json: bool = False) -> None:
     """Run `config`, draw its figure, and print its table, or with `as_json` its summary alone, on stdout."""
-    from msa_bench import registry
-    from msa_bench.evaluation.runner import run as run_systems
-    from msa_bench.evaluation.store import full_disk_explained
     from msa_bench.reporting.progress import ProgressDisplay
     from msa_bench.reporting.stored import load_run
     from msa_bench.reporting.tables import print_run
 
-    task = registry.make_task(config.task)
-    factories = {name: registry.system_factory(name) for name in config.system}
     if os.environ.get("RANK", "0") != "0":
-        follow(config, lambda own: run_systems(own, task, factories, token_counter(config.model)))
+        follow(config, run_systems)
         return
     errors, directory = Console(stderr=True), config.directory()
-    with full_disk_explained(directory), ProgressDisplay(errors) as progress:
-        summary: dict[str, Any] = run_systems(config, task, factories, token_counter(config.model), progress)
-        progress("drawing the figure", 0, None, "")
-        from msa_bench.reporting.plots import save_accuracy
-
-        stored = load_run(directory)
-        save_accuracy(stored, directory / "accuracy")
-    print_run(stored, errors if as_json else Console())
+    with ProgressDisplay(errors) as progress:
+        summary = carry_out(config, progress)
+    print_run(load_run(directory), errors if as_json else Console())
     if as_json:
         print(json.dumps(summary, ensure_ascii=False))
     else:
         print(f"results: {directory}")
+
+
+def carry_out(config: RunConfig, progress: Progress = no_progress) -> dict[str, Any]:
+    """Run `config` and draw its figure, and print nothing; the summary."""
+    from msa_bench.evaluation.store import full_disk_explained
+
+    directory = config.directory()
+    with full_disk_explained(directory):
+        summary = run_systems(config, progress)
+        progress("drawing the figure", 0, None, "")
+        from msa_bench.reporting.plots import save_accuracy
+        from msa_bench.reporting.stored import load_run
+
+        save_accuracy(load_run(directory), directory / "accuracy")
+    return summary
+
+
+def run_systems(config: RunConfig, progress: Progress = no_progress) -> dict[str, Any]:
+    """Run what the registry has for the names in `config`; the summary."""
+    from msa_bench import registry
+    from msa_bench.evaluation.runner import run as run_config
+
+    task = registry.make_task(config.task)
+    factories = {name: registry.system_factory(name) for name in config.system}
+    return run_config(config, task, factories, token_counter(config.model), progress)
 
 
 def follow(config: RunConfig, work: Callable[[RunConfig], object]) -> None:

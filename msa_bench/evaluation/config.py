@@ -111,7 +111,11 @@ class RunConfig(BaseModel):
 def make_config(file: Path | None, options: Mapping[str, Any]) -> RunConfig:
     """The settings of `file`, if there is one, overridden by `options`; a `UserError` names the first bad one."""
     settings = {**(read_settings(file) if file else {}), **options}
-    where = f" in {file}" if file else ""
+    return checked_config(settings, f" in {file}" if file else "")
+
+
+def checked_config(settings: Mapping[str, Any], where: str = "") -> RunConfig:
+    """The run that `settings` describe; a `UserError` names the first bad one and `where` it stands (` in FILE`)."""
     for key in settings:
         if key not in RunConfig.model_fields:
             raise unknown(f"setting{where}", key, RunConfig.model_fields)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
 from msa_bench.contracts import Dataset, IndexReport, Task
@@ -35,7 +36,7 @@ class RunRecord:
         self._begun = False
         earlier = directory.record()
         if earlier is not None:
-            _refuse_other_settings(directory, earlier, config)
+            refuse_other_settings(directory.path, earlier, config)
             self.content = earlier
             return
         self.content = {
@@ -118,12 +119,13 @@ class RunRecord:
         )
 
 
-def _refuse_other_settings(directory: RunDirectory, earlier: Mapping[str, Any], config: RunConfig) -> None:
+def refuse_other_settings(directory: Path, earlier: Mapping[str, Any], config: RunConfig) -> None:
+    """A `UserError` naming the first setting in which the run recorded as `earlier` in `directory` is not `config`."""
     old, new = earlier.get("config", {}), config.identity()
     for key in {**old, **new}:
         if old.get(key) != new.get(key):
             raise UserError(
-                f"{directory.path} holds a run with {key} = {_short(old.get(key))}, not {_short(new.get(key))}; "
+                f"{directory} holds a run with {key} = {_short(old.get(key))}, not {_short(new.get(key))}; "
                 "choose another --out, or set the old value to continue it."
             )
 

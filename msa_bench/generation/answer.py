@@ -42,13 +42,22 @@ class Case:
     grammar: RoundGrammar | None = None
 
 
+Recalling = Callable[[MemoryBank, Tensor, Sequence[Case]], BankRecall]
+"""Makes the recall of one prefill: the bank, which tokens route (bool `[batch, tokens]`), and the batch's cases."""
+
+
+def by_score(bank: MemoryBank, routes: Tensor, cases: Sequence[Case]) -> BankRecall:
+    """The model's own routing."""
+    return BankRecall(bank, routes, [case.asked.hidden for case in cases], bank.msa.top_k)
+
+
 @dataclass(frozen=True)
 class Answerer:
     """Greedy answers of one memory model over one bank.
 
     `constrained` lets a round name only documents it routed to. Positions of a prompt start after the template head and
     one place per selectable document, as in the released engine; `first_position` overrides that (the global RoPE
-    ablation, where a prompt follows the whole memory).
+    ablation, where a prompt follows the whole memory). `recalling` routes; other ways are ablations.
     """
 
     model: Backbone
@@ -57,6 +66,7 @@ class Answerer:
     constrained: bool = True
     batch_size: int = 8
     first_position: int | None = None
+    recalling: Recalling = by_score
 
     def answer(self, questions: Sequence[Asked]) -> Iterator[Case]:
         """Finished cases, in the order they finish; `index` is the place in `questions`."""
@@ -83,12 +93,7 @@ class Answerer:
         """Prefill every case and decode until each has ended its round or its answer."""
         limits = self.machine.limits
         prompts = [case.state.prompt for case in cases]
-        recall = BankRecall(
-            self.bank,
-            routing_mask([prompt.roles for prompt in prompts], ROUTES),
-            [case.asked.hidden for case in cases],
-            self.bank.msa.top_k,
-        )
+        recall = self.recalling(self.bank, routing_mask([prompt.roles for prompt in prompts], ROUTES), cases)
         head_tokens = head[0][0].shape[1]
         first = self.first_position if self.first_position is not None else head_tokens + self.bank.msa.top_k
         room = head_tokens + max(len(prompt.tokens) for prompt in prompts) + limits.round_tokens + limits.answer_tokens

@@ -18,7 +18,7 @@ from msa_bench.contracts import Corpus, Progress, no_progress
 from msa_bench.errors import UserError
 from msa_bench.memory.bank import MemoryBank, bytes_per_chunk
 from msa_bench.memory.cores import each_on_a_core
-from msa_bench.memory.files import BankWriter, is_saved, load_bank
+from msa_bench.memory.files import BankWriter, is_saved, load_bank, only_writer
 from msa_bench.memory.parallel import Group, part_of
 from msa_bench.memory.plan import Budget, plan
 from msa_bench.memory.reading import Window, automatic_workers, tokenised, windows
@@ -127,19 +127,26 @@ def encode_corpus(
     if directory is None:
         _encode(model, corpus, bank, expected, progress, global_positions, workers, part, size, None)
         return bank
-    if group.size > 1:
-        directory = directory / f"part-{group.rank}-of-{group.size}"
+    directory = own_directory(directory, group)
     positions = {"positions": "global" if global_positions else "document"}
     identity = bank.identity(model.sha256) | {"corpus": corpus.fingerprint} | positions
-    if is_saved(directory):
-        return load_bank(directory, model.config, model.device, identity, place)
-    writer = BankWriter(directory, bank, identity)
-    try:
-        _encode(model, corpus, bank, expected, progress, global_positions, workers, part, size, writer)
-        writer.finish()
-    finally:
-        writer.close()
-    return bank
+    if not is_saved(directory):
+        with only_writer(directory):
+            # Another process may have encoded it meanwhile.
+            if not is_saved(directory):
+                writer = BankWriter(directory, bank, identity)
+                try:
+                    _encode(model, corpus, bank, expected, progress, global_positions, workers, part, size, writer)
+                    writer.finish()
+                finally:
+                    writer.close()
+                return bank
+    return load_bank(directory, model.config, model.device, identity, place)
+
+
+def own_directory(directory: Path, group: Group) -> Path:
+    """Where in the `directory` of a bank this process saves its part."""
+    return directory / f"part-{group.rank}-of-{group.size}" if group.size > 1 else directory
 
 
 def _encode(

@@ -7,9 +7,11 @@ file; until then `partial.json` says how far the files can be relied on.
 
 from __future__ import annotations
 
+import fcntl
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -108,6 +110,20 @@ def save_bank(bank: MemoryBank, directory: Path, identity: Mapping[str, Any]) ->
         writer.finish()
     finally:
         writer.close()
+
+
+def is_begun(directory: Path) -> bool:
+    """Whether `directory` holds a bank, finished or not."""
+    return is_saved(directory) or (directory / PARTIAL).is_file()
+
+
+@contextmanager
+def only_writer(directory: Path) -> Iterator[None]:
+    """Wait until no other process encodes into `directory`, and keep others waiting for as long as this lasts."""
+    directory.mkdir(parents=True, exist_ok=True)
+    with (directory / ".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
 
 
 def is_saved(directory: Path) -> bool:

@@ -29,10 +29,7 @@ class BankRecall:
     def __init__(self, bank: MemoryBank, routes: Tensor, hidden: Sequence[Collection[int]], top_k: int) -> None:
         self.bank, self.routes, self.top_k = bank, routes, top_k
         self.routing = Routing.of(routes, bank.spans, bank.msa)
-        held = range(bank.first_document, bank.first_document + bank.documents)
-        places = [(row, number - held.start) for row, ids in enumerate(hidden) for number in ids if number in held]
-        rows, columns = torch.tensor(places, dtype=torch.int64).view(-1, 2).unbind(1)
-        self.hidden = upload(rows, bank.device), upload(columns, bank.device)
+        self.hidden = self.places(hidden)
         self.best: dict[int, Best] = {}
         self._sum: Tensor | None = None
 
@@ -41,7 +38,7 @@ class BankRecall:
 
     def route(self, layer: int, queries: Tensor) -> Best:
         """The documents of one layer for routing queries `[batch, heads, tokens, head_dim]`."""
-        scores = self.scores(layer, queries)
+        scores = self.settled(layer, self.scores(layer, queries))
         if self.bank.placement.keeps_exact:
             scores, self.best[layer] = self._rescored(layer, queries, scores)
         else:
@@ -55,11 +52,24 @@ class BankRecall:
         scores[self.hidden] = float("-inf")
         return scores
 
+    def settled(self, layer: int, scores: Tensor) -> Tensor:
+        """The last word on `scores` `[batch, documents]` before the best are taken, hidden ones at minus infinity: none
+        here. Ablations of routing override it (`msa_bench.generation.forced`)."""
+        return scores
+
+    def places(self, documents: Sequence[Collection[int]]) -> tuple[Tensor, Tensor]:
+        """Rows and columns, in scores of this part of the bank, of the `documents` named for each row."""
+        held = range(self.bank.first_document, self.bank.first_document + self.bank.documents)
+        places = [(row, number - held.start) for row, ids in enumerate(documents) for number in ids if number in held]
+        rows, columns = torch.tensor(places, dtype=torch.int64).view(-1, 2).unbind(1)
+        return upload(rows, self.bank.device), upload(columns, self.bank.device)
+
     def _rescored(self, layer: int, queries: Tensor, scores: Tensor) -> tuple[Tensor, Best]:
         """`scores` made exact for a shortlist, and the best of that: 8 bits confuse near neighbours, not far ones."""
         short = best(scores, SHORTLIST * self.top_k).ids
         index, visible = self.bank.chunks_of(short)
         exact = self.routing.rescored(queries, self.bank.exact_keys(layer, index), index.to(scores.device), visible)
+        exact = self.settled(layer, exact)
         return torch.where(exact > float("-inf"), exact, scores), self.bank.best(exact, self.top_k)
 
     @property

@@ -30,13 +30,17 @@ DTYPES = {"bfloat16": torch.bfloat16, "float16": torch.float16, "float32": torch
 
 @dataclass(frozen=True)
 class Backbone:
-    """A decoder with its tokenizer, on its device. `window` is the context it was made for, in tokens."""
+    """A decoder with its tokenizer, on its device. `window` is the context it was made for, in tokens.
+
+    `router` is `untrained` where copies of attention projections took the place of the router that came with it.
+    """
 
     name: str
     directory: Path
     decoder: Decoder
     tokenizer: TextTokenizer
     adapter: Path | None = None
+    router: str = "own"
 
     @property
     def config(self) -> ModelConfig:
@@ -74,8 +78,9 @@ class Backbone:
 
     @property
     def sha256(self) -> str:
-        """One hash of the backbone's weights and the adapter's, which a memory bank depends on."""
+        """One hash of the backbone's weights, the adapter's and a replaced router, which a memory bank depends on."""
         parts = [_hash(self.directory), *(read_card(self.adapter)["files"].values() if self.adapter else ())]
+        parts += [] if self.router == "own" else [self.router]
         return hashlib.sha256("".join(parts).encode()).hexdigest()
 
 

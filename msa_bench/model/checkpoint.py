@@ -55,7 +55,7 @@ def load_decoder(
     if config.tie_word_embeddings:
         state.pop("lm_head.weight", None)
     if untrained:
-        _copy_routers(state, config)
+        copy_routers(state, config)
     if not memory:
         state = {name: tensor for name, tensor in state.items() if ".router_" not in name}
     _check(directory, decoder, state)
@@ -108,7 +108,8 @@ def _tensors(directory: Path, dtype: torch.dtype) -> Iterator[tuple[str, Tensor]
             raise UserError(f"{path} is truncated or no safetensors file ({error}).") from error
 
 
-def _copy_routers(state: dict[str, Tensor], config: ModelConfig) -> None:
+def copy_routers(state: dict[str, Tensor], config: ModelConfig) -> None:
+    """Put untrained routers into `state`: copies of the query and key projections of every router layer of `config`."""
     for layer in config.msa.router_layers if config.msa else ():
         prefix = f"model.layers.{layer}.self_attn."
         for part in ("q", "k"):

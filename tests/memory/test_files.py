@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
@@ -125,3 +127,17 @@ def test_an_opened_bank_is_mapped_and_what_is_added_to_it_stays_off_its_files(mo
         pass
     assert opened.documents == 150
     assert_equal(load_bank(tmp_path / "bank", model.config, model.device, identity), made)
+
+
+def test_two_who_would_encode_the_same_bank_take_turns(model: Backbone, tmp_path: Path) -> None:
+    corpus, directory = tiny.corpus(*(f"Box {number} is here." for number in range(50))), tmp_path / "bank"
+    inside: list[int] = []
+
+    def progress(step: str, done: int, total: int | None, unit: str) -> None:
+        inside.append(threading.get_ident())
+
+    with ThreadPoolExecutor(2) as pool:
+        banks = list(pool.map(lambda _: encode_corpus(model, corpus, progress, directory=directory), range(2)))
+    assert len(set(inside)) == 1, "the second opened what the first had encoded"
+    for layer in banks[0].layers:
+        assert torch.equal(banks[0].routing_keys(layer), banks[1].routing_keys(layer))
