@@ -117,7 +117,8 @@ def test_a_gain_is_over_the_baselines_best_variant(command: Command) -> None:
 def test_the_growth_of_encoding_is_a_slope_over_lengths(command: Command) -> None:
     for place, tokens in enumerate((16_000, 64_000)):
         index = {"system": "msa", "subtask": "one", "tokens": tokens, "seconds": tokens / 1000, "bytes": 1, "notes": []}
-        write_run(Path(f"r/{place}"), {"msa": {"one": [1.0]}}, indexes=[index])
+        opened = index | {"seconds": 0.1, "reused": True}
+        write_run(Path(f"r/{place}"), {"msa": {"one": [1.0]}}, indexes=[index, opened])
     found = claims(command, "r")["linear"]
     assert found["ours"]["mean"] == pytest.approx(1.0)
     assert found["verdict"] == "partly"

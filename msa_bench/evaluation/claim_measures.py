@@ -146,7 +146,7 @@ def encoding_exponent(measured: Measured) -> Measurement | str:
     """The slope of log seconds over log tokens of encoding, on one machine with one model."""
     groups: dict[tuple[str, str], list[Index]] = {}
     for one in measured.indexes:
-        if one.system == "msa" and one.tokens > 0 and one.seconds > 0:
+        if one.system == "msa" and one.tokens > 0 and one.seconds > 0 and not one.reused:
             groups.setdefault((one.machine, one.model), []).append(one)
     wide = [group for group in groups.values() if max(i.tokens for i in group) >= 4 * min(i.tokens for i in group)]
     if not wide:

@@ -10,13 +10,11 @@ from pathlib import Path
 from typing import Any
 
 from msa_bench.errors import UserError
-from msa_bench.evaluation.judge.grades import SCORE as JUDGE
-from msa_bench.evaluation.judge.grades import with_grades
+from msa_bench.evaluation.judge.grades import span_of, with_grades
 from msa_bench.evaluation.store import JUDGEMENTS, RECORD, SAMPLES, parse_samples
 
 DATA_HASHES = ("documents_fingerprint", "questions_sha256")
 """What a record says of a subtask's data; equal hashes mean the same questions over the same documents."""
-JUDGE_SPAN = 5.0
 
 Line = Mapping[str, Any]
 
@@ -84,11 +82,6 @@ def read_object(file: Path, what: str) -> dict[str, Any]:
 def row_name(system: str, variant: str | None) -> str:
     """`rag-bm25 k=5`, or the system alone where it has a single way."""
     return f"{system} {variant}" if variant else system
-
-
-def span_of(score: str) -> float:
-    """The highest value of `score`; the lowest is 0."""
-    return JUDGE_SPAN if score == JUDGE else 1.0
 
 
 def value_of(line: Line, score: str, run: Path) -> float:

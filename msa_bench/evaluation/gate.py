@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import Any, Literal
 
 from msa_bench.errors import UserError
-from msa_bench.evaluation.finished import Run, span_of
+from msa_bench.evaluation.finished import Run
+from msa_bench.evaluation.judge.grades import span_of
 from msa_bench.evaluation.reference import read_reference, require_comparable, row_scores
 from msa_bench.evaluation.statistics import agresti_min, bounded_difference
 

@@ -48,7 +48,7 @@ class Point:
 
 @dataclass(frozen=True)
 class Index:
-    """What one system's index of one memory took."""
+    """What one system's index of one memory took; one that was `reused` took its `seconds` to be opened."""
 
     system: str
     length: int | None
@@ -60,6 +60,7 @@ class Index:
     machine: str
     gpus: int
     gpu_bytes: int
+    reused: bool
     source: str
 
 
@@ -147,6 +148,7 @@ def _indexes(directory: Path, record: Mapping[str, Any]) -> Iterator[Index]:
             ),
             gpus=len(gpus),
             gpu_bytes=max((gpu["memory_bytes"] for gpu in gpus), default=0),
+            reused=bool(entry.get("reused")),
             source=str(directory),
         )
 

@@ -10,6 +10,7 @@ from msa_bench.model.compiled import compiled_layers
 
 
 @pytest.mark.slow
+@pytest.mark.skipif(" " in torch.__file__, reason="PyTorch's compiler for CPUs cannot build from a path with a space")
 def test_compiled_layers_keep_the_same_memory(monkeypatch: pytest.MonkeyPatch) -> None:
     """Slow: it compiles for the CPU."""
     plain = encode_corpus(tiny.model(), tiny.corpus())

@@ -12,7 +12,15 @@ SCORE = "judge"
 MOST_MISSING = 0.02
 """Above this share of missing grades a run has no judge score: what is missing may not be like the rest."""
 
+HIGHEST = 5.0
+"""The best grade; the worst is 0."""
+
 Line = Mapping[str, Any]
+
+
+def span_of(score: str) -> float:
+    """The highest value of any `score`, a judge's or another; the lowest is 0."""
+    return HIGHEST if score == SCORE else 1.0
 
 
 def with_grades(lines: Iterable[Line], entries: Iterable[Line]) -> list[Line]:

@@ -116,8 +116,11 @@ class Cell:
         return fmean(values) if values else None
 
     def index(self, key: str) -> float | None:
-        """What indexing one subtask's memory took: `seconds`, `bytes` or `tokens`, the mean over subtasks and runs."""
+        """What indexing one subtask's memory took: `seconds`, `bytes` or `tokens`, the mean over subtasks and runs. The
+        seconds are those of memories that were made, not only opened."""
         entries = [one for run in self.runs for one in run.record.get("indexes", ())]
+        if key == "seconds":
+            entries = [one for one in entries if not one.get("reused")]
         values = [
             one[key] for one in entries if one["system"] == self.series.system and one["subtask"] in self.by_subtask
         ]

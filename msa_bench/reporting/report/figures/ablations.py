@@ -7,7 +7,8 @@ from collections.abc import Iterator, Sequence
 
 from matplotlib.figure import Figure
 
-from msa_bench.evaluation.statistics import Difference, paired_difference
+from msa_bench.evaluation.judge.grades import span_of
+from msa_bench.evaluation.statistics import Difference, bounded_difference
 from msa_bench.reporting.report.figures.drawing import MUTED, WIDTH, Drawing, colour, file_name
 from msa_bench.reporting.report.pooling import Cell
 from msa_bench.reporting.report.runs import length_name
@@ -83,4 +84,4 @@ def difference(cell: Cell, base: Cell) -> Difference | None:
     if not shared:
         return None
     ours, theirs = ([values[key] for key in shared] for values in scores)
-    return paired_difference(ours, theirs, [f"{name}\n{question}" for name, question, _ in shared])
+    return bounded_difference(ours, theirs, [f"{name}\n{question}" for name, question, _ in shared], span_of(main))
