@@ -19,7 +19,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from msa_bench.errors import UserError
+from msa_bench.errors import UserError, first_line
 from msa_bench.memory.cores import each_on_a_core
 from msa_bench.model.backbone import resolve_device
 from msa_bench.model.checkpoint import weights_hash
@@ -122,10 +122,9 @@ def load_encoder(name: str = DEFAULT, device: str = "auto") -> Encoder:
             model = SentenceTransformer(source, device=where)
             prompt = str(model.prompts.get("query") or "")
     except Exception as error:  # the libraries raise many kinds; each means that the model cannot be used
-        reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
         raise UserError(
-            f"The embedding model {name!r} cannot be loaded ({reason}); give a directory or Hugging Face id of a "
-            f"sentence-transformers model, or {DEFAULT}."
+            f"The embedding model {name!r} cannot be loaded ({first_line(error)}); give a directory or Hugging Face id "
+            f"of a sentence-transformers model, or {DEFAULT}."
         ) from error
     model.eval()
     digest = weights_hash(place) if place.is_dir() else f"hub:{name}"

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from baselines.retrievers import Found, Retriever
 from msa_bench.contracts import Corpus, IndexReport, Progress, SystemRequest, no_progress
-from msa_bench.errors import UserError
+from msa_bench.errors import UserError, first_line
 from msa_bench.model.backbone import Backbone, load_backbone, resolve_device
 from msa_bench.model.decoder import causal
 
@@ -79,10 +79,9 @@ class CrossEncoder:
 
             self._model = Model(name, device=str(resolve_device(device)))
         except Exception as error:  # the libraries raise many kinds; each means that the model cannot be used
-            reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
             raise UserError(
-                f"The reranker {name!r} cannot be loaded ({reason}); give a cross-encoder's or Qwen3-Reranker's "
-                f"directory or hub id, or {LIKELIHOOD}."
+                f"The reranker {name!r} cannot be loaded ({first_line(error)}); give a cross-encoder's or "
+                f"Qwen3-Reranker's directory or hub id, or {LIKELIHOOD}."
             ) from error
         self._name = name
 

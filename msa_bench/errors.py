@@ -13,6 +13,11 @@ class UserError(Exception):
     """
 
 
+def first_line(error: Exception) -> str:
+    """What another library's error says, cut to its first line; the kind of error where it says nothing."""
+    return (str(error).strip().splitlines() or [type(error).__name__])[0]
+
+
 def unknown(kind: str, name: str, known: Iterable[str]) -> UserError:
     """The error for a name that is not in `known`, with the nearest names or, failing that, all of them."""
     choices = sorted(known)

@@ -139,7 +139,7 @@ def test_bad_input_gets_one_sentence(command: Command) -> None:
     write_run(Path("empty"), {})
     Path("none").mkdir()
     assert "There is no directory c;" in bad(command, "a", "c")
-    assert "none is not the directory of a run: there is no run.json in it" in bad(command, "a", "none")
+    assert "none is not the directory of a run: there is no run.json in none." in bad(command, "a", "none")
     assert "empty holds no answers yet" in bad(command, "a", "empty")
     assert "No system is in both runs (msa; rag-bm25 k=5)" in bad(command, "a", "rag")
     assert "no system in the first run named 'mas'; did you mean msa" in bad(command, "a", "b", "--first", "mas")

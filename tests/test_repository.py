@@ -31,7 +31,7 @@ MEASURING = tuple(
     name
     for name in MODULES
     if name.startswith("msa_bench.evaluation.")
-    and name.rpartition(".")[2] not in ("judge", "grades", "samples", "statistics")
+    and name.rpartition(".")[2] not in ("files", "judge", "grades", "samples", "statistics")
 )
 FORBIDDEN = {
     "tasks": OUTER,

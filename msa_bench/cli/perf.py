@@ -8,6 +8,14 @@ from typing import Annotated
 
 import typer
 
+Device = Annotated[str, typer.Option(help="cpu, cuda or cuda:N.")]
+Dtype = Annotated[str, typer.Option(help="float32, bfloat16 or float16.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
+Model = Annotated[str, typer.Option(help="Model name, directory or Hugging Face id.")]
+InsteadOfModel = Annotated[
+    str | None, typer.Option(help="Sizes with random weights instead of a model, as for perf routing.")
+]
+
 app = typer.Typer(help="Measure speed against a reference in the same process.", no_args_is_help=True)
 
 
@@ -18,18 +26,16 @@ def perf() -> None:
 
 @app.command()
 def encode(
-    model: Annotated[str, typer.Option(help="Model name, directory or Hugging Face id.")] = "smollm2-135m",
-    shape: Annotated[
-        str | None, typer.Option(help="Sizes with random weights instead of a model, as for perf routing.")
-    ] = None,
+    model: Model = "smollm2-135m",
+    shape: InsteadOfModel = None,
     tokens: Annotated[
         str, typer.Option(help="Tokens of documents: 16K, 1M or a whole number.", metavar="LENGTH")
     ] = "16K",
     repeats: Annotated[int, typer.Option(help="Timed runs of each side, after a warm-up.")] = 3,
     seed: Annotated[int, typer.Option(help="Seed of the documents.")] = 42,
-    device: Annotated[str, typer.Option(help="cpu, cuda or cuda:N.")] = "auto",
-    dtype: Annotated[str, typer.Option(help="float32, bfloat16 or float16.")] = "auto",
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+    device: Device = "auto",
+    dtype: Dtype = "auto",
+    as_json: AsJson = False,
 ) -> None:
     """Reading documents into memory, against transformers' forward pass over the same documents."""
     from msa_bench.lengths import parse_length
@@ -41,18 +47,16 @@ def encode(
 
 @app.command()
 def decode(
-    model: Annotated[str, typer.Option(help="Model name, directory or Hugging Face id.")] = "smollm2-135m",
-    shape: Annotated[
-        str | None, typer.Option(help="Sizes with random weights instead of a model, as for perf routing.")
-    ] = None,
+    model: Model = "smollm2-135m",
+    shape: InsteadOfModel = None,
     queries: Annotated[int, typer.Option(help="Prompts answered at once.")] = 32,
     prompt_tokens: Annotated[int, typer.Option(help="Tokens of each prompt.")] = 256,
     new_tokens: Annotated[int, typer.Option(help="Tokens written after each.")] = 64,
     repeats: Annotated[int, typer.Option(help="Timed runs of each side, after a warm-up.")] = 3,
     seed: Annotated[int, typer.Option(help="Seed of the prompts.")] = 42,
-    device: Annotated[str, typer.Option(help="cpu, cuda or cuda:N.")] = "auto",
-    dtype: Annotated[str, typer.Option(help="float32, bfloat16 or float16.")] = "auto",
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+    device: Device = "auto",
+    dtype: Dtype = "auto",
+    as_json: AsJson = False,
 ) -> None:
     """Writing answers in a batch, against transformers' generate on the same prompts."""
     from msa_bench.performance.decode import perf_decode, render_decode
@@ -71,10 +75,10 @@ def storage(
     query_tokens: Annotated[int, typer.Option(help="Routing tokens of each query.")] = 32,
     repeats: Annotated[int, typer.Option(help="Timed runs, after a warm-up.")] = 5,
     seed: Annotated[int, typer.Option(help="Seed of the memory and the queries.")] = 42,
-    device: Annotated[str, typer.Option(help="cpu, cuda or cuda:N.")] = "auto",
-    dtype: Annotated[str, typer.Option(help="float32, bfloat16 or float16.")] = "auto",
+    device: Device = "auto",
+    dtype: Dtype = "auto",
     bank: Annotated[Path | None, typer.Option(help="Directory to save the memory in and open it from, timed.")] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Holding a whole memory in its tiers: bytes of each, and a query over all layers with and without its content."""
     from msa_bench.lengths import parse_length
@@ -100,9 +104,9 @@ def routing(
     query_tokens: Annotated[int, typer.Option(help="Routing tokens of each query.")] = 32,
     repeats: Annotated[int, typer.Option(help="Timed runs of each side, after a warm-up.")] = 5,
     seed: Annotated[int, typer.Option(help="Seed of keys and queries.")] = 42,
-    device: Annotated[str, typer.Option(help="cpu, cuda or cuda:N.")] = "auto",
-    dtype: Annotated[str, typer.Option(help="float32, bfloat16 or float16.")] = "auto",
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+    device: Device = "auto",
+    dtype: Dtype = "auto",
+    as_json: AsJson = False,
 ) -> None:
     """Routing one layer's query over every document, against the released engine's algorithm."""
     from msa_bench.lengths import parse_length

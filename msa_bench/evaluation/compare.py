@@ -12,10 +12,10 @@ from pathlib import Path
 from typing import Any
 
 from msa_bench.errors import UserError, unknown
+from msa_bench.evaluation.files import RECORD
 from msa_bench.evaluation.finished import DATA_HASHES, Line, Run, read_run, value_of
 from msa_bench.evaluation.judge.grades import span_of
 from msa_bench.evaluation.statistics import bounded_difference, holm
-from msa_bench.evaluation.store import RECORD
 
 METHOD = "Agresti and Min's 95% interval; p of a sign-flip test, Holm-adjusted over all comparisons shown"
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -10,8 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from msa_bench.errors import UserError
+from msa_bench.evaluation.files import JUDGEMENTS, RECORD, SAMPLES, read_object
 from msa_bench.evaluation.judge.grades import span_of, with_grades
-from msa_bench.evaluation.store import JUDGEMENTS, RECORD, SAMPLES, parse_samples
+from msa_bench.evaluation.samples import row_name
+from msa_bench.evaluation.store import parse_samples
 
 DATA_HASHES = ("documents_fingerprint", "questions_sha256")
 """What a record says of a subtask's data; equal hashes mean the same questions over the same documents."""
@@ -64,24 +65,6 @@ def read_run(directory: Path) -> Run:
     if not rows:
         raise UserError(f"{directory} holds no answers yet; run it first.")
     return Run(directory, record, rows)
-
-
-def read_object(file: Path, what: str) -> dict[str, Any]:
-    """The JSON object in `file`; a `UserError` that begins with `what` if there is none."""
-    try:
-        content = json.loads(file.read_text(encoding="utf-8"))
-    except FileNotFoundError as error:
-        raise UserError(f"{what}: there is no {file.name} in it.") from error
-    except (OSError, ValueError) as error:
-        raise UserError(f"{what}: {file} cannot be read as JSON.") from error
-    if not isinstance(content, dict):
-        raise UserError(f"{what}: {file} does not hold a JSON object.")
-    return content
-
-
-def row_name(system: str, variant: str | None) -> str:
-    """`rag-bm25 k=5`, or the system alone where it has a single way."""
-    return f"{system} {variant}" if variant else system
 
 
 def value_of(line: Line, score: str, run: Path) -> float:

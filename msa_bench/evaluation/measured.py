@@ -14,8 +14,9 @@ from typing import Any
 
 from msa_bench.errors import UserError
 from msa_bench.evaluation.combined import Estimate
-from msa_bench.evaluation.finished import row_name
-from msa_bench.evaluation.store import RECORD, SUMMARY, read_json
+from msa_bench.evaluation.files import RECORD, SUMMARY
+from msa_bench.evaluation.samples import row_name
+from msa_bench.evaluation.store import read_json
 from msa_bench.lengths import format_length, parse_length
 
 PAPER_SHAPE = ("qwen3", 36, 2560)

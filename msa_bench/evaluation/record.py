@@ -12,10 +12,11 @@ from msa_bench.contracts import Dataset, IndexReport, Task
 from msa_bench.errors import UserError
 from msa_bench.evaluation import statistics
 from msa_bench.evaluation.config import RunConfig
+from msa_bench.evaluation.files import RECORD
 from msa_bench.evaluation.normalisers import Normaliser
 from msa_bench.evaluation.provenance import environment, now, peak_memory
 from msa_bench.evaluation.samples import as_json
-from msa_bench.evaluation.store import RECORD, RunDirectory
+from msa_bench.evaluation.store import RunDirectory
 
 # Of each sitting at a run that was continued; the keys at the top are those of the latest.
 _SITTING = ("status", "started", "finished", "versions", "hardware", "git", "peak_memory")

@@ -18,7 +18,8 @@ from statistics import fmean
 from typing import Any
 
 from msa_bench.errors import UserError, unknown
-from msa_bench.evaluation.finished import DATA_HASHES, Run, read_object, value_of
+from msa_bench.evaluation.files import read_object
+from msa_bench.evaluation.finished import DATA_HASHES, Run, value_of
 from msa_bench.evaluation.judge.grades import span_of
 from msa_bench.evaluation.store import write_json
 

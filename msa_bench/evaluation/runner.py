@@ -28,12 +28,13 @@ from msa_bench.contracts import (
 from msa_bench.errors import UserError, unknown
 from msa_bench.evaluation import metrics
 from msa_bench.evaluation.config import RunConfig
+from msa_bench.evaluation.files import JUDGEMENTS, SUMMARY
 from msa_bench.evaluation.judge.grades import with_grades
 from msa_bench.evaluation.judge.run import chosen_judge, judge_run
 from msa_bench.evaluation.normalisers import SQUAD, Normaliser, normaliser
 from msa_bench.evaluation.record import RunRecord
 from msa_bench.evaluation.samples import sample_id, sample_key, sample_line
-from msa_bench.evaluation.store import JUDGEMENTS, SUMMARY, RunDirectory, full_disk_explained
+from msa_bench.evaluation.store import RunDirectory, full_disk_explained
 from msa_bench.evaluation.summary import summarise
 
 Factory = Callable[[SystemRequest], System]

@@ -25,6 +25,11 @@ def sample_key(line: Mapping[str, Any]) -> Key:
     return line["system"], line["variant"], line["sample_id"], line["repeat"]
 
 
+def row_name(system: str, variant: str | None) -> str:
+    """`rag-bm25 k=5`, or the system alone where it has a single way."""
+    return f"{system} {variant}" if variant else system
+
+
 def natural_key(*parts: object) -> list[list[tuple[int, str]]]:
     """A sort key in which `k=5` comes before `k=10` and nothing comes before something."""
     return [

@@ -18,9 +18,8 @@ from pathlib import Path
 from typing import Any, Self
 
 from msa_bench.errors import UserError
+from msa_bench.evaluation.files import RECORD, SAMPLES, read_object
 
-RECORD, SAMPLES, SUMMARY = "run.json", "samples.jsonl", "summary.json"
-JUDGEMENTS = "judgements.jsonl"
 LOCK = ".lock"
 
 
@@ -129,14 +128,8 @@ def parse_samples(data: bytes, file: Path) -> Iterator[dict[str, Any]]:
 
 
 def read_json(file: Path) -> dict[str, Any]:
-    """The JSON object in `file`; a `UserError` if there is none."""
-    try:
-        content = json.loads(file.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise UserError(f"{file} cannot be read as JSON; choose another --out or remove it.") from error
-    if not isinstance(content, dict):
-        raise UserError(f"{file} does not hold a JSON object; choose another --out or remove it.")
-    return content
+    """The JSON object in a `file` of the run directory that is asked for; a `UserError` if there is none."""
+    return read_object(file, advice="choose another --out or remove it")
 
 
 def write_json(file: Path, content: Mapping[str, Any]) -> None:

@@ -1,4 +1,4 @@
-"""Decoder layers with their small operations fused, for reading many tokens on a GPU.
+"""Decoder layers with their small operations fused, for reading many tokens on a GPU, or training on them.
 
 Norms, rotations and gates move far more memory than a small model's matrix products; compiled, they move it once.
 """
@@ -18,17 +18,18 @@ _HALVES = ("before", "after")
 
 
 @contextmanager
-def compiled_layers(decoder: Decoder, wanted: bool = True) -> Iterator[None]:
+def compiled_layers(decoder: Decoder, wanted: bool = True, any_shape: bool = True) -> Iterator[None]:
     """While it lasts, and if `wanted`, the two halves of every layer around its attention are compiled.
 
-    Compiled once per process, for any number of documents and tokens, which takes some tens of seconds.
+    Compiled once per process, for any number of documents and tokens, or with `any_shape` false for each number that
+    occurs; it takes some tens of seconds.
     """
     if not wanted:
         yield
         return
     for layer in decoder.layers:
         for half in _HALVES:
-            setattr(layer, half, partial(_compiled(half), layer))
+            setattr(layer, half, partial(_compiled(half, any_shape), layer))
     try:
         yield
     finally:
@@ -38,5 +39,5 @@ def compiled_layers(decoder: Decoder, wanted: bool = True) -> Iterator[None]:
 
 
 @cache
-def _compiled(half: str) -> Callable[..., Any]:
-    return torch.compile(getattr(DecoderLayer, half), dynamic=True)
+def _compiled(half: str, any_shape: bool) -> Callable[..., Any]:
+    return torch.compile(getattr(DecoderLayer, half), dynamic=any_shape)

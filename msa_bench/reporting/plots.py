@@ -8,11 +8,11 @@ from pathlib import Path
 import matplotlib as mpl
 from matplotlib.figure import Figure
 
+from msa_bench.evaluation.samples import row_name
 from msa_bench.reporting.stored import (
     StoredRun,
     hardware,
     interval_methods,
-    row_name,
     sample_counts,
     scores_by_subtask,
     short_names,
@@ -68,7 +68,7 @@ def accuracy_figure(run: StoredRun) -> Figure:
             markersize=4.5,
             elinewidth=1.1,
             capsize=2,
-            label=row_name(row),
+            label=row_name(row["system"], row["variant"]),
         )
     if with_mean:
         axes.axvspan(len(columns) - 1.5, len(columns) - 0.5, color="0.94", zorder=0)

@@ -54,11 +54,6 @@ def load_run(directory: Path) -> StoredRun:
     return StoredRun(record, summary)
 
 
-def row_name(row: Mapping[str, Any]) -> str:
-    """`rag-bm25 k=5`, or the system alone where it has a single way."""
-    return " ".join(filter(None, (row["system"], row["variant"])))
-
-
 def scores_by_subtask(row: Mapping[str, Any], score: str) -> dict[str | None, Mapping[str, Any]]:
     """The intervals of one score by subtask, without the subtasks that do not have it."""
     return {cell["subtask"]: cell["scores"][score] for cell in row["subtasks"] if score in cell["scores"]}

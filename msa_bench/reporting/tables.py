@@ -11,11 +11,11 @@ from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
 
+from msa_bench.evaluation.samples import row_name
 from msa_bench.reporting.stored import (
     StoredRun,
     hardware,
     interval_methods,
-    row_name,
     sample_counts,
     scores_by_subtask,
     short_names,
@@ -106,7 +106,7 @@ def _remarks(run: StoredRun) -> Iterator[str]:
         for kind, counts in (("", row["notes"]), ("bound hit: ", row["bounds"])):
             for what, count in counts.items():
                 if what not in said[row["system"]]:
-                    yield f"{row_name(row)}: {kind}{what} ({count} of {row['n']} answers)"
+                    yield f"{row_name(row['system'], row['variant'])}: {kind}{what} ({count} of {row['n']} answers)"
     for entry in run.record["indexes"]:
         yield from (f"{entry['system']}: {note}" for note in entry["notes"])
     judged = run.record.get("judge")

@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from msa_bench.evaluation.files import RECORD, SUMMARY
 from msa_bench.evaluation.record import refuse_other_settings
-from msa_bench.evaluation.store import RECORD, SUMMARY, read_json
+from msa_bench.evaluation.store import read_json
 from msa_bench.sweeps.grid import Cell
 from msa_bench.sweeps.rates import Estimate, Rate, estimate
 

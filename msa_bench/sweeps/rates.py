@@ -15,7 +15,8 @@ from statistics import median
 from typing import Any
 
 from msa_bench.errors import UserError
-from msa_bench.evaluation.store import RECORD, SUMMARY, read_json
+from msa_bench.evaluation.files import RECORD, SUMMARY
+from msa_bench.evaluation.store import read_json
 from msa_bench.sweeps.grid import Cell
 
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from msa_bench.evaluation.store import SUMMARY, read_json
+from msa_bench.evaluation import samples
+from msa_bench.evaluation.files import SUMMARY
+from msa_bench.evaluation.store import read_json
 from msa_bench.lengths import format_length
 from msa_bench.sweeps.grid import Cell
 
@@ -51,4 +53,4 @@ def column(cell: Cell) -> str:
 def row_name(row: dict[str, Any]) -> str:
     """The system with its variant and ablation: `msa interleave=off`."""
     switches = [f"{key}={value}" for key, value in row["ablate"].items()]
-    return " ".join(filter(None, (row["system"], row["variant"], *switches)))
+    return " ".join((samples.row_name(row["system"], row["variant"]), *switches))

@@ -24,6 +24,7 @@ from msa_bench.errors import UserError
 from msa_bench.evaluation.provenance import hardware
 from msa_bench.model.adapter import read_adapter, read_card
 from msa_bench.model.backbone import Backbone, load_untrained
+from msa_bench.model.compiled import compiled_layers
 from msa_bench.model.prompts import template_head
 from msa_bench.model.tokenizer import TextTokenizer
 from msa_bench.seeding import generator
@@ -36,7 +37,7 @@ from msa_bench.training.measure import Log
 from msa_bench.training.settings import Stage, TrainingSettings
 from msa_bench.training.shared_bank import Attended
 from msa_bench.training.state import load_state, save_state
-from msa_bench.training.step import Step, compile_layers
+from msa_bench.training.step import Step
 from msa_bench.training.world import World
 
 EPISODES_PER_BATCH = 4096
@@ -105,9 +106,11 @@ def train(settings: TrainingSettings, progress: Progress = no_progress) -> Path:
     model = load_untrained(settings.model, settings.device, settings.dtype)
     run = _Run(settings, model, world)
     run.resume()
-    while run.place.stage < len(settings.stages):
-        run.stage(settings.stages[run.place.stage], progress)
-        run.place = replace(run.place, stage=run.place.stage + 1, stage_step=0, stage_seconds=0.0)
+    # Every batch of a stage has the same shape.
+    with compiled_layers(model.decoder, settings.compile, any_shape=False):
+        while run.place.stage < len(settings.stages):
+            run.stage(settings.stages[run.place.stage], progress)
+            run.place = replace(run.place, stage=run.place.stage + 1, stage_step=0, stage_seconds=0.0)
     if world.leads:
         save_adapter(settings.out, run.adapter, run.card())
     world.wait()
@@ -142,8 +145,6 @@ class _Run:
         self.head_tokens = len(template_head(model.tokenizer))
         self.step = Step(decoder, self.adapter, self.head_tokens)
         self.log = Log(settings.out)
-        if settings.compile:
-            compile_layers()
         # Router scores are products of bfloat16 values, which TF32 multiplies exactly.
         torch.backends.cuda.matmul.allow_tf32 = True
 

@@ -30,8 +30,9 @@ class Remembered:
         self.next.zero_()
 
     def scores(self, layer: int, queries: Tensor, routes: Tensor) -> Tensor:
-        """Scores `[samples, HARDEST]` of the remembered chunks closest to each sample, with a gradient for `queries`
-        `[samples, tokens, width]`, of which `routes` `[samples, tokens]` count; minus infinity where there are fewer.
+        """Scores `[samples, HARDEST]`, in float32, of the remembered chunks closest to each sample, with a gradient for
+        `queries` `[samples, tokens, width]`, of which `routes` `[samples, tokens]` count; minus infinity where there
+        are fewer.
         """
         keys = self.keys[layer].to(queries.dtype)
         empty = ~keys.any(1)
@@ -42,7 +43,7 @@ class Remembered:
                 for start in range(0, len(queries), rows)
             ])  # fmt: skip
             hardest = best.masked_fill(empty, float("-inf")).topk(min(HARDEST, len(keys)), dim=1).indices
-        again = torch.bmm(queries, keys[hardest].transpose(1, 2))
+        again = torch.bmm(queries.float(), keys[hardest].float().transpose(1, 2))
         return _best_token(again, routes).masked_fill(empty[hardest], float("-inf"))
 
     @torch.no_grad()

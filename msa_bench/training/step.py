@@ -12,7 +12,7 @@ from dataclasses import fields, replace
 import torch
 from torch import Tensor
 
-from msa_bench.model.decoder import Decoder, DecoderLayer
+from msa_bench.model.decoder import Decoder
 from msa_bench.training.adapter import Adapter, install
 from msa_bench.training.batch import Batch
 from msa_bench.training.remembered import Remembered
@@ -42,6 +42,8 @@ class Step:
         """From now on compare samples with the last `chunks` routing keys of earlier batches too; with none for 0."""
         config = self.decoder.config
         msa = config.msa
+        if chunks == (0 if self._remembered is None else self._remembered.keys.shape[1]):
+            return
         self._captured = None
         self._remembered = None
         if chunks and msa is not None:
@@ -118,9 +120,3 @@ class _Captured:
 def inputs(batch: Batch, attended: Attended, weights: Tensor) -> dict[str, Tensor]:
     """Everything a pass depends on, by name."""
     return batch.tensors() | {"documents": attended.documents, "forced": attended.forced, "weights": weights}
-
-
-def compile_layers(compiled: Callable[..., Callable[..., object]] = torch.compile) -> None:
-    """Compile the two halves of a decoder layer around its attention."""
-    for half in ("before", "after"):
-        setattr(DecoderLayer, half, compiled(getattr(DecoderLayer, half), dynamic=False))

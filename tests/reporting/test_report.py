@@ -163,7 +163,7 @@ def test_what_cannot_be_read_is_named_and_the_rest_reported(tmp_path: Path) -> N
     assert len(cell(pooled, "msa").lines) == 8 + 6
     for words in (
         f"{tmp_path / 'broken' / 'run.json'} cannot be read as JSON",
-        f"{tmp_path / 'bare'} has no run.json",
+        f"there is no run.json in {tmp_path / 'bare'}",
         f"{tmp_path / 'empty'} has no sample yet",
         f"line 2 of {spoilt / 'samples.jsonl'} is not a JSON object",
         "has no usable scores",

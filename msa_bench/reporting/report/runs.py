@@ -11,12 +11,12 @@ from pathlib import Path
 from typing import Any
 
 from msa_bench.errors import UserError
+from msa_bench.evaluation.files import JUDGEMENTS, RECORD, SAMPLES, SUMMARY, read_object
 from msa_bench.evaluation.judge.grades import with_grades
 from msa_bench.lengths import format_length
 
 Line = Mapping[str, Any]
 
-RECORD, SAMPLES, SUMMARY, JUDGEMENTS = "run.json", "samples.jsonl", "summary.json", "judgements.jsonl"
 _NEEDED = {"sample_id": str, "system": str, "scores": dict, "question": str, "answer": str}
 
 
@@ -105,7 +105,7 @@ def length_name(length: int | None) -> str:
 
 def _read(directory: Path, remarks: list[str]) -> Run:
     name = str(directory)
-    record = _json(directory / RECORD)
+    record = read_object(directory / RECORD, f"{directory} does not say what was run")
     sound = isinstance(record.get("config"), Mapping) and isinstance(record.get("systems"), Mapping)
     if not sound or not {"task", "main_score"} <= record.keys():
         raise UserError(f"{directory / RECORD} is not the record of a benchmark run.")
@@ -120,18 +120,6 @@ def _read(directory: Path, remarks: list[str]) -> Run:
     if not finished:
         remarks.append(f"Unfinished: {name} has {len(lines):,} samples so far; all of them are counted.")
     return Run(name, record, lines, finished)
-
-
-def _json(file: Path) -> dict[str, Any]:
-    try:
-        content = json.loads(file.read_text(encoding="utf-8"))
-    except FileNotFoundError as error:
-        raise UserError(f"{file.parent} has no {file.name} to say what was run.") from error
-    except (OSError, ValueError) as error:
-        raise UserError(f"{file} cannot be read as JSON.") from error
-    if not isinstance(content, dict):
-        raise UserError(f"{file} does not hold a JSON object.")
-    return content
 
 
 def _objects(file: Path, remarks: list[str]) -> Iterator[dict[str, Any]]:
