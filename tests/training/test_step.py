@@ -66,3 +66,20 @@ def test_everything_a_pass_depends_on_is_an_input_of_what_is_captured() -> None:
     given = inputs(batch, ATTENDED, torch.ones(2))
     assert given.keys() == {*batch.tensors(), "documents", "forced", "weights"}
     assert all(isinstance(value, Tensor) for value in given.values())
+
+
+def test_what_is_remembered_is_kept_while_as_many_keys_are_asked_for() -> None:
+    step, _ = a_step()
+    for chunks in (64, 64):
+        step.remember(chunks)
+        step(a_batch(), ATTENDED, 1.0, 1.0)
+    ring = step._remembered
+    assert ring is not None
+    twice = ring.keys.any(2).sum()
+    step.remember(64)
+    assert step._remembered is ring
+    assert ring.keys.any(2).sum() == twice > 0
+    step.remember(32)
+    assert step._remembered is not ring
+    step.remember(0)
+    assert step._remembered is None
