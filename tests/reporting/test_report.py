@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import csv
 import json
+import re
 import shutil
 from pathlib import Path
 
@@ -293,3 +294,17 @@ def test_figures_of_labels_that_look_alike_have_files_of_their_own(tmp_path: Pat
     assert {"heat-niah-depth-rag-k-1.svg", "heat-niah-depth-rag-k-1-2.svg"} <= {
         file.name for file in Path("made/figures").iterdir()
     }
+
+
+def test_every_figure_and_table_says_what_its_numbers_rest_on(command: Command, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    status, _, _ = command("report", str(REFERENCE), "--out", str(out))
+    assert status == 0
+    rests_on = "24 samples each, seed 42; smollm2-135m; Intel(R) Xeon(R) Processor, 2 cores, 24 GiB."
+    figures = sorted((out / "figures").glob("*.svg"))
+    assert figures
+    for file in figures:
+        words = re.sub(r"\s+", " ", " ".join(re.findall(r"<text[^>]*>(.*?)</text>", file.read_text(), re.DOTALL)))
+        assert rests_on in re.sub(r"<[^>]*>", "", words), file
+    for name in ("results", "subtasks", "costs"):
+        assert rests_on.split(";")[0] in (out / "tables" / f"{name}.md").read_text()

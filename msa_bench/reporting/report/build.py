@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import product
 from pathlib import Path
 
 from msa_bench.contracts import Progress, no_progress
@@ -17,7 +18,7 @@ from msa_bench.reporting.report.grid import Table, write_table
 from msa_bench.reporting.report.layouts import layouts
 from msa_bench.reporting.report.page import Content, write_page
 from msa_bench.reporting.report.pooling import Cell, Pooled, pool
-from msa_bench.reporting.report.results import costs_table, results_table, runs_table, subtasks_table
+from msa_bench.reporting.report.results import costs_table, results_table, runs_table, source, subtasks_table
 from msa_bench.reporting.report.runs import Run, find_runs, read_runs
 
 PAGE = "report.html"
@@ -44,6 +45,7 @@ def write_report(directories: Sequence[Path], out: Path, progress: Progress = no
     tables = [results_table(pooled.cells), costs_table(pooled.cells)]
     if (parts := subtasks_table(pooled.cells)).rows:
         tables.insert(1, parts)
+    tables = [replace(table, notes=(*table.notes, source(pooled.cells))) for table in tables]
     content = Content(
         title=_title(pooled.cells),
         summary=_summary(runs, pooled),
@@ -65,12 +67,16 @@ def write_report(directories: Sequence[Path], out: Path, progress: Progress = no
 def _drawings(cells: Sequence[Cell], progress: Progress) -> list[Drawing]:
     made: list[Drawing] = []
     with look():
-        for kind in (decay_curves, ablation_bars, heat_maps, cost_quality, time_and_memory):
-            for drawing in kind(cells):
+        kinds = (decay_curves, ablation_bars, heat_maps, cost_quality, time_and_memory)
+        tasks = dict.fromkeys(cell.task for cell in cells)
+        for kind, task in product(kinds, tasks):
+            own = [cell for cell in cells if cell.task == task]
+            for drawing in kind(own):
                 # Labels that differ in signs alone would share a file.
                 number = sum(one.name.startswith(drawing.name) for one in made)
                 taken = any(one.name == drawing.name for one in made)
-                made.append(replace(drawing, name=f"{drawing.name}-{number + 1}") if taken else drawing)
+                name = f"{drawing.name}-{number + 1}" if taken else drawing.name
+                made.append(replace(drawing, name=name, caption=f"{drawing.caption} {source(own)}"))
                 progress("drawing", len(made), None, "figures")
     return made
 

@@ -145,6 +145,21 @@ def peak_gigabytes(cell: Cell) -> float | None:
     return max(values) / 1e9 if values else None
 
 
+def source(cells: Sequence[Cell]) -> str:
+    """What the numbers of `cells` rest on, in a sentence that goes below them: samples, seeds, model and machine."""
+    counts = sorted({len(cell.lines) for cell in cells})
+    samples = f"{counts[0]:,}" if len(counts) == 1 else f"{counts[0]:,} to {counts[-1]:,}"
+    seeds = sorted({seed for cell in cells for seed in cell.seeds})
+    runs = list({id(run): run for cell in cells for run in cell.runs}.values())
+    models = dict.fromkeys(str(run.config.get("reader") or run.config.get("model")) for run in runs)
+    machines = list(dict.fromkeys(machine(run) for run in runs))
+    where = machines[0] if len(machines) == 1 else f"{len(machines)} machines, which the table of runs names"
+    return (
+        f"{samples} sample{'' if counts == [1] else 's'} each, seed{'s' * (len(seeds) > 1)} "
+        f"{', '.join(map(str, seeds))}; {', '.join(models)}; {where}."
+    )
+
+
 def machine(run: Run) -> str:
     """The hardware of a run in a few words."""
     try:

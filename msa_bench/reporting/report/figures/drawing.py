@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import re
+import textwrap
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -37,10 +38,7 @@ class Drawing:
     @cached_property
     def svg(self) -> str:
         """The figure as an SVG document without a background."""
-        text = io.StringIO()
-        with look():
-            self.figure.savefig(text, format="svg", bbox_inches="tight", transparent=True, metadata={"Date": None})
-        return text.getvalue()
+        return _as_svg(self.figure)
 
 
 @contextmanager
@@ -57,12 +55,27 @@ def look() -> Iterator[None]:
 
 
 def write_drawing(drawing: Drawing, folder: Path) -> list[Path]:
-    """Write .png, on white, and .svg."""
+    """Write .png, on white, and .svg. They are shown without the page, so the caption stands in them."""
     png, svg = (folder / f"{drawing.name}.{ending}" for ending in ("png", "svg"))
+    figure = drawing.figure
     with look():
-        drawing.figure.savefig(png, dpi=160, bbox_inches="tight", facecolor="white")
-    svg.write_text(drawing.svg, encoding="utf-8")
+        figure.draw_without_rendering()
+        taken, (width, height) = figure.get_tightbbox(), figure.get_size_inches()
+        note = figure.text(
+            taken.x0 / width, (taken.y0 - 0.1) / height, textwrap.fill(drawing.caption, round(width * 18)),
+            fontsize=7, color=MUTED, va="top",
+        )  # fmt: skip
+        figure.savefig(png, dpi=160, bbox_inches="tight", facecolor="white")
+        svg.write_text(_as_svg(figure), encoding="utf-8")
+        note.remove()
     return [png, svg]
+
+
+def _as_svg(figure: Figure) -> str:
+    text = io.StringIO()
+    with look():
+        figure.savefig(text, format="svg", bbox_inches="tight", transparent=True, metadata={"Date": None})
+    return text.getvalue()
 
 
 def colour(place: int) -> str:
