@@ -60,6 +60,20 @@ def test_a_worker_that_dies_is_an_error_not_a_wait() -> None:
         list(windows(CrashingCorpus(("fine",) * 50, crash="exit"), tiny.tokenizer(), 5, 2, range(50)))
 
 
+def test_workers_that_end_as_they_start_are_an_error_not_a_wait(tmp_path: Path) -> None:
+    script = tmp_path / "unguarded.py"  # every worker would begin by running it, and ends with an error
+    script.write_text(
+        "import tiny, toys; from msa_bench.memory.reading import windows\n"
+        "long = toys.ToyCorpus(('text ' * 100_000,) * 4)\n"
+        "list(windows(long, tiny.tokenizer(), 1, 2, range(4)))\n"
+    )
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join([str(Path(tiny.__file__).parent), *sys.path])}
+    ended = subprocess.run(
+        [sys.executable, script], capture_output=True, env=environment, timeout=120, check=False, text=True
+    )
+    assert "UserError: A process that reads documents ended before its work was done" in ended.stderr
+
+
 def test_what_a_document_raises_is_raised_here() -> None:
     with pytest.raises(UserError, match="document 25 is broken"):
         list(windows(CrashingCorpus(("fine",) * 50, crash="raise"), tiny.tokenizer(), 5, 2, range(50)))
