@@ -61,7 +61,11 @@ def absent(rng: Random) -> Episode:
 
 
 def _lookalike(rng: Random, fact: Fact) -> Fact:
-    return WORLD.fact(rng, fact.relation, WORLD.lookalike(rng, fact.subject))
+    """The same relation of a subject with a similar name, and not by chance with the same object, such as a year."""
+    while True:
+        other = WORLD.fact(rng, fact.relation, WORLD.lookalike(rng, fact.subject))
+        if other.object != fact.object:
+            return other
 
 
 def _profile(rng: Random, fact: Fact, elsewhere: Fact | None) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from msa_bench.relations import Pattern, World, relation, words
+from msa_bench.training.episodes.paraphrases import paraphrases
 from msa_bench.training.episodes.ties import ties
 from msa_bench.training.episodes.words import ADJECTIVES, COINED, NOUNS
 
@@ -238,7 +239,7 @@ RELATIONS = (
              "the town near the source of {x}|the town near which {x} rises"),
 )  # fmt: skip
 
-DRAWN_TIES = 150
+DRAWN_TIES = 60
 """Chores, and towns where something is done, among the relations that are put together from lists."""
 
-WORLD = World((*RELATIONS, *ties(DRAWN_TIES)), PATTERNS)
+WORLD = World((*RELATIONS, *paraphrases(), *ties(DRAWN_TIES)), PATTERNS)
