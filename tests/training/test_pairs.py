@@ -78,3 +78,26 @@ def test_questions_without_gold_passages_and_files_cut_short_are_refused(tmp_pat
     (tmp_path / "cut.jsonl.gz").write_bytes(whole.read_bytes()[:-100])
     with pytest.raises(UserError, match=r"cut\.jsonl\.gz cannot be read after line \d+"):
         qa_pairs(tmp_path / "cut.jsonl.gz")
+
+
+def test_passages_that_resemble_a_question_are_its_negatives_and_asked_about(tmp_path: Path) -> None:
+    def row(question: str, answer: str, title: str, text: str) -> dict[str, object]:
+        return pair(
+            src="squad",
+            question=question,
+            answers=[answer],
+            positives=[{"title": title, "text": text}],
+            hard_negatives=[],
+        )
+
+    wanted = row("Which river does the bridge of Orlo cross?", "Nemma", "Orlo", "The bridge of Orlo crosses the Nemma.")
+    near = row("Who built the bridge of Tarn?", "Ida Voss", "Tarn", "The bridge of Tarn was built by Ida Voss.")
+    holds = row(
+        "Where does the river rise?", "Mount Zar", "River", "The river of the bridge, the Nemma, rises at Mount Zar."
+    )
+    far = row("What do owls eat?", "mice", "Owls", "Owls eat mice at night.")
+    made = drawn(qa_pairs(written(tmp_path / "q.jsonl", [wanted, near, holds, far])))
+    about = [one for one in made if one.question == wanted["question"]]
+    assert {one.documents[1:] for one in about} == {("Tarn\nThe bridge of Tarn was built by Ida Voss.",)}
+    assert {one.further[0].question for one in about} == {near["question"]}
+    assert {one.further[0].documents for one in about} == {one.documents[1:] for one in about}

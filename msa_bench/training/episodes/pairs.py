@@ -6,6 +6,8 @@ The text is read from the caller's files (`title_text_pairs.jsonl.gz`, `qa_pairs
 from __future__ import annotations
 
 import re
+from dataclasses import replace
+from functools import cache
 from pathlib import Path
 from random import Random
 
@@ -13,6 +15,7 @@ from msa_bench.relations import pick
 from msa_bench.training.episodes.episode import Episode, Generate, one_round
 from msa_bench.training.episodes.files import Pair, Passage, read_pairs, read_titles
 from msa_bench.training.episodes.passages import opening, tidy, window
+from msa_bench.training.episodes.similar import Shelf, answers
 
 _REQUESTS = (
     "{}", "Which document describes {}?", "What does the memory say about {}?", "Tell me about {}.", "What is {}?",
@@ -32,6 +35,8 @@ _MULTI_HOP = frozenset({"2wiki_train500", "hotpot_train100", "hotpot_rpt_train",
 _TWO_ROUNDS_SHARE = 0.5
 _STORIES, _STORY_NAMED_SHARE = "fairytaleqa", 0.75
 _QA_ANSWER_WORDS = 30
+_QA_WORDS = (60, 75, 90, 110)
+_NEAR = 3
 
 
 def title_pairs(path: Path) -> Generate:
@@ -52,20 +57,25 @@ def title_pairs(path: Path) -> Generate:
 
 
 def qa_pairs(path: Path) -> Generate:
-    """A generator over the question rows of `path`; all gold passages in one round, sometimes in two for multi-hop."""
+    """A generator over the question rows of `path`; all gold passages in one round, sometimes in two for multi-hop.
+    Passages of other rows that resemble the question are hard negatives, and asked about where they can be."""
     rows = read_pairs(path)
+    shelf = cache(lambda: Shelf(rows))  # made by whoever draws the first episode, which takes seconds
 
     def generate(rng: Random) -> Episode:
         row = pick(rng, rows)
         answer = _answer(row)
         gold = sorted(row.positives, key=lambda each: not _names(row.question, each))
-        documents = [_document(rng, each, answer) for each in gold]
-        negatives = [_document(rng, each, "") for each in row.hard_negatives]
+        documents = [_document(rng, each, answer, row) for each in gold]
+        near = shelf().near(row)
+        others = [_other(rng, row, each, shelf()) for each in rng.sample(near, min(_NEAR, len(near)))]
+        negatives = [_document(rng, each, "", row) for each in row.hard_negatives]
+        negatives += [text for text, _ in others]
+        further = tuple(asked for _, asked in others if asked is not None)
         named = sum(_names(row.question, each) for each in gold)
-        episode = one_round("qa", _asked(rng, row), documents, negatives, answer)
+        episode = one_round("qa", _asked(rng, row), documents, negatives, answer, further)
         if row.source in _MULTI_HOP and 0 < named < len(gold) and rng.random() < _TWO_ROUNDS_SHARE:
-            rounds = tuple(range(named)), tuple(range(named, len(gold)))
-            return Episode("qa_two_rounds", episode.question, rounds, episode.documents, answer)
+            return replace(episode, kind="qa_two_rounds", rounds=(tuple(range(named)), tuple(range(named, len(gold)))))
         return episode
 
     return generate
@@ -123,9 +133,24 @@ def _answer(row: Pair) -> str:
     return tidy(next(short, None) or opening(tidy(row.answers[0]), _QA_ANSWER_WORDS))
 
 
-def _document(rng: Random, passage: Passage, answer: str) -> str:
-    text = window(rng, tidy(passage.text), _MAX_WORDS, answer)
+def _document(rng: Random, passage: Passage, keep: str, row: Pair) -> str:
+    """A window of `passage` that holds `keep`, or all of it where the answer to `row` is not `keep` word for word or
+    leads to a further passage."""
+    body = tidy(passage.text)
+    whole = row.source in _MULTI_HOP or keep not in body
+    text = window(rng, body, _MAX_WORDS if whole else pick(rng, _QA_WORDS), keep)
     return f"{tidy(passage.title)}\n{text}" if passage.title else text
+
+
+def _other(rng: Random, row: Pair, passage: Passage, shelf: Shelf) -> tuple[str, Episode | None]:
+    """A `passage` that does not answer `row` as a document, with a question it answers and the passages of `row` do
+    not, if there is one."""
+    free = [one for one in shelf.asked(passage) if not any(answers(one, gold) for gold in row.positives)]
+    if not free:
+        return _document(rng, passage, "", row), None
+    asked = pick(rng, free)
+    text = _document(rng, passage, _answer(asked), asked)
+    return text, one_round("qa", _asked(rng, asked), [text], [], _answer(asked))
 
 
 def _names(question: str, passage: Passage) -> bool:
