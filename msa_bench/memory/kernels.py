@@ -21,7 +21,8 @@ COLUMNS = 256
 """Tokens, of one row or several, that a program multiplies at once."""
 
 QUANTISED_FROM = 128
-"""Columns from which the matrix units, not the memory, are the bound: queries of fp8 keys are then fp8 themselves."""
+"""Columns from which the matrix units, not the memory, are the bound: queries of fp8 keys are then fp8 themselves, as
+those of int8 keys always are int8."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +66,7 @@ def _kernel(  # type: ignore[no-untyped-def]
     SCALED_KEYS: tl.constexpr,  # noqa: N803
     SCALED_QUERIES: tl.constexpr,  # noqa: N803
     PRECISION: tl.constexpr,  # noqa: N803
+    SUMS: tl.constexpr,  # noqa: N803
 ):
     group, block = tl.program_id(0) % groups, tl.program_id(0) // groups
     chunk = block * CHUNKS + tl.arange(0, CHUNKS)
@@ -78,7 +80,7 @@ def _kernel(  # type: ignore[no-untyped-def]
     best = tl.full((CHUNKS, ROWS), float("-inf"), tl.float32)
     for tile in range(TILES):
         query_at = queries + (line + tile * TOKENS)[None, :] * FEATURES + feature[:, None]
-        products = tl.zeros((CHUNKS, ROWS * TOKENS), tl.float32)
+        sums = tl.zeros((CHUNKS, ROWS * TOKENS), SUMS)
         for start in range(0, FEATURES, STEP):
             if FEATURES % STEP == 0:
                 k = tl.load(key_at + start, mask=real[:, None], other=0.0)
@@ -87,7 +89,8 @@ def _kernel(  # type: ignore[no-untyped-def]
                 inside = feature < FEATURES - start
                 k = tl.load(key_at + start, mask=real[:, None] & inside[None, :], other=0.0)
                 q = tl.load(query_at + start, mask=inside[:, None], other=0.0)
-            products = tl.dot(k.to(q.dtype), q, products, input_precision=PRECISION)
+            sums = tl.dot(k.to(q.dtype), q, sums, input_precision=PRECISION, out_dtype=SUMS)
+        products = sums.to(tl.float32)
         if SCALED_QUERIES:
             products *= tl.load(query_scales + line + tile * TOKENS)[None, :]
         best = tl.maximum(best, tl.max(tl.reshape(products, (CHUNKS, ROWS, TOKENS)), axis=2))
@@ -96,6 +99,64 @@ def _kernel(  # type: ignore[no-untyped-def]
     owner = tl.load(document + chunk, mask=real, other=0)
     place = out + row[None, :].to(tl.int64) * documents + owner[:, None]
     tl.atomic_max(place, best, mask=real[:, None] & (row < rows)[None, :], sem="relaxed")
+
+
+@triton.jit  # type: ignore[untyped-decorator]
+def _join_kernel(  # type: ignore[no-untyped-def]
+    queries,
+    places,
+    out,
+    row_stride,
+    head_stride,
+    token_stride,
+    tokens,
+    heads,
+    group,
+    size,
+    GROUP: tl.constexpr,  # noqa: N803
+    SIZE: tl.constexpr,  # noqa: N803
+    COSINE: tl.constexpr,  # noqa: N803
+):
+    line, kv_head = tl.program_id(0), tl.program_id(1)
+    row, place = line // tokens, tl.load(places + line)
+    head, feature = tl.arange(0, GROUP), tl.arange(0, SIZE)
+    inside = (head < group)[:, None] & (feature < size)[None, :]
+    at = row.to(tl.int64) * row_stride + (kv_head * group + head)[:, None] * head_stride + place * token_stride
+    q = tl.load(queries + at + feature[None, :], mask=inside, other=0.0).to(tl.float32)
+    if COSINE:
+        q /= tl.maximum(tl.sqrt(tl.sum(q * q, axis=1)), 1e-12)[:, None]
+    else:
+        q /= tl.sqrt(size.to(tl.float32))
+    # Rounded as the queries are before their heads are added up elsewhere.
+    q = q.to(queries.dtype.element_ty).to(tl.float32)
+    found = tl.sum(q, axis=0) / heads
+    width = tl.num_programs(1) * size
+    tl.store(out + line.to(tl.int64) * width + kv_head * size + feature, found, mask=feature < size)
+
+
+def joined_queries(queries: Tensor, places: Tensor, kv_heads: int, cosine: bool) -> Tensor:
+    """`join_heads` of `scaled_queries` of `msa_bench.memory.routing` at the `places` int64 `[batch, tokens]` of
+    `queries` `[batch, heads, any, head_dim]`, in one launch: `[batch, tokens, kv_heads * head_dim]`."""
+    batch, heads, _, size = queries.shape
+    if queries.stride(3) != 1:
+        queries = queries.contiguous()
+    tokens = places.shape[1]
+    out = torch.empty(batch, tokens, kv_heads * size, device=queries.device, dtype=queries.dtype)
+    _join_kernel[(batch * tokens, kv_heads)](
+        queries,
+        places.contiguous(),
+        out,
+        *queries.stride()[:3],
+        tokens,
+        heads,
+        heads // kv_heads,
+        size,
+        GROUP=triton.next_power_of_2(heads // kv_heads),
+        SIZE=triton.next_power_of_2(size),
+        COSINE=cosine,
+        num_warps=1,
+    )
+    return out
 
 
 def best_chunk_scores(
@@ -113,7 +174,7 @@ def best_chunk_scores(
     lines = _filled(queries, steps * width)
     wide = at_once * width >= QUANTISED_FROM
     scales = None
-    if keys.values.dtype == torch.float8_e4m3fn and wide:
+    if keys.values.dtype == torch.int8 or (keys.values.dtype == torch.float8_e4m3fn and wide):
         lines, scales = quantised_queries(lines, keys.values.dtype)
     chosen = tiles or _tiles(lines, wide)
     step = min(chosen.features, max(16, triton.next_power_of_2(features)))
@@ -138,6 +199,7 @@ def best_chunk_scores(
         SCALED_KEYS=keys.scales is not None,
         SCALED_QUERIES=scales is not None,
         PRECISION="ieee" if lines.dtype == torch.float32 else "tf32",
+        SUMS=tl.int32 if lines.dtype == torch.int8 else tl.float32,
         num_warps=chosen.warps,
         num_stages=chosen.stages,
     )

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cache
-from importlib.util import find_spec
 from typing import Literal
 
 import torch
@@ -21,7 +20,7 @@ from torch import Tensor
 
 from msa_bench.memory.keys import RoutingKeys, quantised_queries
 from msa_bench.memory.reference import per_head_scores, reduce_chunks
-from msa_bench.memory.topk import best
+from msa_bench.memory.topk import best, has_triton
 from msa_bench.model.config import MSAConfig
 from msa_bench.model.upload import upload
 
@@ -83,13 +82,14 @@ class Routing:
             routes = upload(self.routes, queries.device)
             chunks = per_head_scores(scaled_queries(queries, msa), routes, keys, msa)
             return reduce_chunks(chunks.T.contiguous(), spans.offsets, msa.chunk_reduce)
-        index = self.packed[:, None, :, None].expand(-1, queries.shape[1], -1, queries.shape[3])
-        joined = join_heads(scaled_queries(queries.gather(2, index), msa), keys.values.shape[1])
         if msa.chunk_reduce == "max" and self._kernel(keys):
-            from msa_bench.memory.kernels import best_chunk_scores
+            from msa_bench.memory.kernels import best_chunk_scores, joined_queries
 
+            joined = joined_queries(queries, self.packed, keys.values.shape[1], msa.similarity == "cosine")
             found = best_chunk_scores(joined, keys, spans.document, spans.documents)
         else:
+            index = self.packed[:, None, :, None].expand(-1, queries.shape[1], -1, queries.shape[3])
+            joined = join_heads(scaled_queries(queries.gather(2, index), msa), keys.values.shape[1])
             chunks = torch.cat([_best_tokens(part, joined) for part in _slices(keys)])
             found = reduce_chunks(chunks, spans.offsets, msa.chunk_reduce)
         silent = ~self.routes.any(1)
@@ -110,7 +110,7 @@ class Routing:
         return found.scatter_reduce(1, place, torch.cat(rows), how, include_self=False)[:, :-1]
 
     def _kernel(self, keys: RoutingKeys) -> bool:
-        return self.path == "triton" or (self.path == "auto" and keys.values.is_cuda and _has_triton())
+        return self.path == "triton" or (self.path == "auto" and keys.values.is_cuda and has_triton())
 
 
 def document_scores(
@@ -173,8 +173,3 @@ def _slices(keys: RoutingKeys) -> list[RoutingKeys]:
 def _multiplies_bytes() -> bool:
     """Whether the CPU multiplies 8-bit numbers faster than floats."""
     return torch.cpu._is_vnni_supported()
-
-
-@cache
-def _has_triton() -> bool:
-    return find_spec("triton") is not None

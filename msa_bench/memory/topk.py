@@ -8,6 +8,8 @@ of their union.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
+from importlib.util import find_spec
 
 import torch
 from torch import Tensor
@@ -36,6 +38,11 @@ def ranked(scores: Tensor, k: int, first: int = 0) -> Tensor:
 
     Documents are numbered from `first`, below 2^32 in all.
     """
+    if scores.is_cuda and has_triton():
+        from msa_bench.memory.topk_kernel import BLOCK, MOST, best_of_blocks
+
+        if k <= MOST and scores.shape[1] > BLOCK:
+            return merged(best_of_blocks(scores, k, first), min(k, scores.shape[1]))
     bits = scores.contiguous().view(torch.int32)
     # The bits of a float sort as the float does once those of the negative ones are turned around.
     ordered = torch.where(bits < 0, bits ^ 0x7FFFFFFF, bits).long()
@@ -55,6 +62,12 @@ def unpacked(packed: Tensor) -> Best:
     scores = torch.where(ordered < 0, ordered ^ 0x7FFFFFFF, ordered).view(torch.float32)
     ids = _LOW - (packed & _LOW)
     return Best(torch.where(scores > _NOTHING, ids, -1), scores)
+
+
+@cache
+def has_triton() -> bool:
+    """Whether kernels can be compiled here."""
+    return find_spec("triton") is not None
 
 
 def best(scores: Tensor, k: int) -> Best:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Literal
 
 import pytest
 import torch
@@ -14,10 +15,14 @@ from torch import Tensor
 
 from msa_bench.memory.keys import KeyKind, stored_keys
 from msa_bench.memory.routing import Path as Way
-from msa_bench.memory.routing import document_scores, select
+from msa_bench.memory.routing import document_scores, join_heads, scaled_queries, select
+from msa_bench.memory.topk import merged, ranked
 from msa_bench.model.config import MSAConfig
 
-pytest.importorskip("triton", reason="the kernel needs the extra [gpu]")
+pytest.importorskip("triton", reason="the kernels need the extra [gpu]")
+
+from msa_bench.memory.kernels import joined_queries
+from msa_bench.memory.topk_kernel import BLOCK, best_of_blocks
 
 MSA = MSAConfig(router_layers=(0,))
 
@@ -112,31 +117,69 @@ def test_half_precision_keys_are_multiplied_in_full() -> None:
     torch.testing.assert_close(scores(half, "triton"), scores(half, "torch"), atol=1e-5, rtol=1e-5)
 
 
+@pytest.mark.parametrize("similarity", ["cosine", "dot"])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_heads_are_joined_as_by_the_definition(similarity: Literal["cosine", "dot"], dtype: torch.dtype) -> None:
+    chance = torch.Generator().manual_seed(3)
+    queries = torch.randn(3, 11, 6, 24, generator=chance).to(dtype).transpose(1, 2)
+    queries[1, :, 4] = 0
+    places = torch.tensor([[0, 4, 10], [4, 4, 2], [7, 1, 0]])
+    wanted = join_heads(scaled_queries(queries, replace(MSA, similarity=similarity)), 2)
+    found = joined_queries(queries, places, 2, similarity == "cosine")
+    expected = torch.stack([wanted[row, at] for row, at in enumerate(places)])
+    # The interpreter cuts bfloat16 off where a GPU rounds.
+    torch.testing.assert_close(found, expected, atol=1e-6 if dtype == torch.float32 else 2e-3, rtol=1e-5)
+
+
+@pytest.mark.parametrize("documents", [1, BLOCK - 1, BLOCK + 1, 3 * BLOCK + 5])
+def test_the_best_of_blocks_hold_the_best_of_all(documents: int) -> None:
+    chance = torch.Generator().manual_seed(documents)
+    scores = torch.randn(3, documents, generator=chance)
+    scores[0] = scores[0].round()  # ties, of which the lower document is the better
+    scores[1] = float("-inf")
+    scores[1, documents // 2] = -3.0
+    k = min(20, documents)
+    assert torch.equal(merged(best_of_blocks(scores, 20, first=7), k), ranked(scores, k, first=7))
+
+
 COMPILE = """
 import triton
+import triton.language as tl
 from triton.backends.compiler import GPUTarget
 from triton.compiler import ASTSource
+from msa_bench.memory import kernels, topk_kernel
 from msa_bench.memory.kernels import NARROW, WIDE_BYTES, _kernel
 
-def build(kind, rows, tokens, tiles, scaled):
+def build(kind, rows, tokens, tiles, scaled, sums=tl.float32):
     names = _kernel.arg_names
     pointers = {"queries": kind, "query_scales": "fp32", "keys": kind, "key_scales": "fp32", "document": "i64"}
     fixed = {"FEATURES": 1024, "ROWS": rows, "TILES": 1, "TOKENS": tokens, "CHUNKS": tiles.chunks,
-             "STEP": tiles.features, "SCALED_KEYS": scaled, "SCALED_QUERIES": scaled, "PRECISION": "tf32"}
+             "STEP": tiles.features, "SCALED_KEYS": scaled, "SCALED_QUERIES": scaled, "PRECISION": "tf32", "SUMS": sums}
     types = {name: "*" + kind for name, kind in (pointers | {"out": "fp32"}).items()}
     types |= dict.fromkeys(("chunks", "rows", "documents", "groups"), "i32") | dict.fromkeys(fixed, "constexpr")
     source = ASTSource(_kernel, types, {(names.index(name),): value for name, value in fixed.items()})
     made = triton.compile(source, GPUTarget("cuda", 90, 32), {"num_warps": tiles.warps, "num_stages": tiles.stages})
     assert "wgmma" in made.asm["ptx"] and made.metadata.shared < 227 * 1024
 
+def build_other(kernel, types, fixed):
+    types = types | dict.fromkeys(fixed, "constexpr")
+    source = ASTSource(kernel, types, {(kernel.arg_names.index(name),): value for name, value in fixed.items()})
+    triton.compile(source, GPUTarget("cuda", 90, 32))
+
+strides = dict.fromkeys(("row_stride", "head_stride", "token_stride", "tokens", "heads", "group", "size"), "i32")
+build_other(kernels._join_kernel, {"queries": "*bf16", "places": "*i64", "out": "*bf16"} | strides,
+            {"GROUP": 4, "SIZE": 128, "COSINE": True})
+numbers = dict.fromkeys(("documents", "first", "blocks", "k"), "i32")
+build_other(topk_kernel._kernel, {"scores": "*fp32", "out": "*i64"} | numbers, {"BLOCK": topk_kernel.BLOCK})
 build("bf16", 1, 32, NARROW, False)
 build("fp8e4nv", 4, 64, WIDE_BYTES, True)
+build("i8", 4, 64, WIDE_BYTES, True, tl.int32)
 """
 
 
 @pytest.mark.slow
-def test_the_kernel_compiles_for_hopper_and_uses_its_matrix_units(tmp_path: Path) -> None:
-    """Slow: it compiles twice, in a process that does not interpret."""
+def test_the_kernels_compile_for_hopper_and_use_its_matrix_units(tmp_path: Path) -> None:
+    """Slow: it compiles five times, in a process that does not interpret."""
     script = tmp_path / "compile_kernel.py"
     script.write_text(COMPILE)
     environment = {name: value for name, value in os.environ.items() if name != "TRITON_INTERPRET"}
