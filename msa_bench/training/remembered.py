@@ -10,6 +10,9 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from msa_bench.memory.keys import RoutingKeys
+from msa_bench.memory.topk import has_triton
+
 HARDEST = 64
 """Remembered chunks a sample learns from."""
 
@@ -37,11 +40,8 @@ class Remembered:
         keys = self.keys[layer].to(queries.dtype)
         empty = ~keys.any(1)
         with torch.no_grad():
-            rows = max(1, AT_ONCE // (len(keys) * queries.shape[1]))
-            best = torch.cat([
-                _best_token(queries[start : start + rows] @ keys.T, routes[start : start + rows])
-                for start in range(0, len(queries), rows)
-            ])  # fmt: skip
+            every = fused_scores if queries.is_cuda and has_triton() else sliced_scores
+            best = every(queries, routes, keys)
             hardest = best.masked_fill(empty, float("-inf")).topk(min(HARDEST, len(keys)), dim=1).indices
         again = torch.bmm(queries.float(), keys[hardest].float().transpose(1, 2))
         return _best_token(again, routes).masked_fill(empty[hardest], float("-inf"))
@@ -53,6 +53,28 @@ class Remembered:
         places = (self.next[layer] + torch.arange(len(kept), device=kept.device)) % self.keys.shape[1]
         self.keys[layer].index_copy_(0, places, kept)
         self.next[layer] = (self.next[layer] + len(kept)) % self.keys.shape[1]
+
+
+def sliced_scores(queries: Tensor, routes: Tensor, keys: Tensor) -> Tensor:
+    """Scores `[samples, chunks]` of `keys` `[chunks, width]`: the best of the tokens that route, of `queries`
+    `[samples, tokens, width]`; a few samples at a time."""
+    rows = max(1, AT_ONCE // (len(keys) * queries.shape[1]))
+    return torch.cat([
+        _best_token(queries[start : start + rows] @ keys.T, routes[start : start + rows])
+        for start in range(0, len(queries), rows)
+    ])  # fmt: skip
+
+
+def fused_scores(queries: Tensor, routes: Tensor, keys: Tensor) -> Tensor:
+    """`sliced_scores` by the kernel of a memory, which never writes the products of single tokens; a sample of which no
+    token routes scores by its first."""
+    from msa_bench.memory.kernels import best_chunk_scores
+
+    some = queries.gather(1, routes.int().argmax(1)[:, None, None].expand(-1, 1, queries.shape[2]))
+    each = torch.arange(len(keys), device=keys.device)
+    return best_chunk_scores(
+        torch.where(routes[:, :, None], queries, some), RoutingKeys(keys[:, None]), each, len(keys)
+    )
 
 
 def _best_token(products: Tensor, routes: Tensor) -> Tensor:

@@ -84,3 +84,16 @@ def test_keys_of_an_earlier_batch_are_negatives_of_the_next() -> None:
     assert torch.equal(together[1].lm_loss, alone[1].lm_loss)
     assert torch.equal(together[1].recalled, alone[1].recalled)
     assert kept.keys.any(2).sum(1).tolist() == [int(kept.keys[0].any(1).sum())] * layers
+
+
+@pytest.mark.parametrize("tokens", [5, 300])
+def test_the_fused_scores_are_those_of_slices(tokens: int) -> None:
+    pytest.importorskip("triton", reason="the kernels need the extra [gpu]")
+    chance = torch.Generator().manual_seed(tokens)
+    queries, routes = torch.randn(7, tokens, 12, generator=chance), torch.rand(7, tokens, generator=chance) < 0.3
+    routes[:6, 1], routes[6] = True, False
+    stored = keys(130, width=12)
+    wanted, found = (scores(queries, routes, stored) for scores in (module.sliced_scores, module.fused_scores))
+    torch.testing.assert_close(found[:6], wanted[:6], atol=1e-5, rtol=1e-5)
+    assert wanted[6].eq(NO_ROUTE).all()
+    assert found[6].isfinite().all()
