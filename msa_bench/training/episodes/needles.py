@@ -21,6 +21,7 @@ from msa_bench.training.episodes.episode import Episode, listed, one_round
 from msa_bench.training.episodes.keys import key, lookalike, uuid, value
 
 _RULER_SHARE, _RULER_HAYSTACK_SHARE, _UUID_HAYSTACK_SHARE = 0.25, 0.5, 0.35
+_CROWD_SHARE, _CROWD = 0.3, 15
 _RULER_STATEMENT = "One of the special {names} for {key} is: {value}."
 _RULER_ONE = "What is the special {name} for {key} mentioned in the provided text?"
 _RULER_ALL = "What are all the special {names} for {key} mentioned in the provided text?"
@@ -163,26 +164,34 @@ def multiquery(rng: Random) -> Episode:
 
 def needle_haystack(rng: Random) -> Episode:
     """One key among documents that hold nothing but needles, now and then with uuids for keys and values; one needle of
-    every document is asked about. Half of the time all these keys look alike, and some of the unasked do always."""
+    every document is asked about. Half of the time all these keys look alike, and some of the unasked do always. Some
+    episodes are a crowd: as many documents as are attended, so that the right one is told from nothing but lookalikes.
+    """
     uuids = rng.random() < _UUID_HAYSTACK_SHARE
     style = _Style.draw(rng, "uuid" if uuids else "number", _RULER_HAYSTACK_SHARE)
     new_key = uuid if uuids else key
     fewest, most = _LINES_PER_DOCUMENT[style.value_kind]
     gap = pick(rng, ("\n", " "))
 
-    def asked(wanted: str, alike: str | None = None) -> Episode:
+    wanted = new_key(rng)
+    crowd = rng.random() < _CROWD_SHARE
+    all_alike = crowd or rng.random() < 0.5
+    count = _CROWD if crowd else 3 + int(rng.random() * 3)
+    others = [lookalike(rng, wanted) if all_alike else new_key(rng) for _ in range(count)]
+    taken = {wanted, *others}
+
+    def asked(own: str, alike: bool) -> Episode:
         count = fewest + int(rng.random() * (most - fewest + 1))
         lines = [style.state(new_key(rng), style.value(rng)) for _ in range(count)]
-        if alike is not None:
-            lines[int(rng.random() * count)] = style.state(lookalike(rng, alike), style.value(rng))
+        if alike:
+            while (near := lookalike(rng, wanted)) in taken:
+                pass
+            lines[int(rng.random() * count)] = style.state(near, style.value(rng))
         found = style.value(rng)
-        lines[int(rng.random() * count)] = style.state(wanted, found)
-        return one_round("niah_needles", style.ask([wanted], False), [gap.join(lines)], [], found)
+        lines[int(rng.random() * count)] = style.state(own, found)
+        return one_round("niah_needles", style.ask([own], False), [gap.join(lines)], [], found)
 
-    wanted = new_key(rng)
-    all_alike = rng.random() < 0.5
-    others = [lookalike(rng, wanted) if all_alike else new_key(rng) for _ in range(3 + int(rng.random() * 3))]
-    return _among(asked(wanted), [asked(other, wanted) for other in dict.fromkeys(others) if other != wanted])
+    return _among(asked(wanted, False), [asked(other, True) for other in dict.fromkeys(others) if other != wanted])
 
 
 def _lone(rng: Random, style: _Style, kind: str, wanted: str) -> Episode:
