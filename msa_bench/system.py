@@ -167,7 +167,10 @@ class MSASystem:
 
 
 def _kept(bank: MemoryBank) -> tuple[str, ...]:
-    if bank.placement.keys == "exact":
-        return ()
-    again = "a shortlist scored again exactly" if bank.placement.rescore else "not scored again"
-    return (f"routing keys kept as {bank.placement.keys}, {again}",)
+    notes = []
+    if bank.placement.keys != "exact":
+        again = "a shortlist scored again exactly" if bank.placement.rescore else "not scored again"
+        notes.append(f"routing keys kept as {bank.placement.keys}, {again}")
+    if bank.placement.content_as != "exact":
+        notes.append(f"content kept as {bank.placement.content_as}")
+    return tuple(notes)

@@ -17,7 +17,7 @@ from typing import Any, Literal
 import torch
 from torch import Tensor
 
-from msa_bench.memory.keys import KeyKind, RoutingKeys, stored_keys
+from msa_bench.memory.keys import KeyKind, RoutingKeys, stored_content, stored_keys
 from msa_bench.memory.offload import Offload
 from msa_bench.memory.routing import Spans
 from msa_bench.memory.tier import Tier, ranges
@@ -35,17 +35,23 @@ ContentPlace = Literal["device", "host"]
 @dataclass(frozen=True, slots=True)
 class Placement:
     """Where and how a bank is kept: routing `keys` on the model's device, exact or in 8 bits, and `content` on it or in
-    host memory. With `rescore`, 8-bit keys only choose a shortlist, which is scored again with exact keys kept beside
-    the content."""
+    host memory, exact or in 8 bits with a scale for each head of a chunk (`content_as`). With `rescore`, 8-bit keys
+    only choose a shortlist, which is scored again with exact keys kept beside the content."""
 
     keys: KeyKind = "exact"
     content: ContentPlace = "device"
     rescore: bool = True
+    content_as: KeyKind = "exact"
 
     @property
     def keeps_exact(self) -> bool:
         """Whether exact keys are kept beside 8-bit ones."""
         return self.keys != "exact" and self.rescore
+
+    @property
+    def is_exact(self) -> bool:
+        """Whether nothing of the bank is lost to 8 bits."""
+        return (self.keys == "exact" or self.rescore) and self.content_as == "exact"
 
 
 class MemoryBank:
@@ -67,7 +73,10 @@ class MemoryBank:
         heads, room = (config.kv_heads, config.head_dim), max(chunks, 1024)
         empty = stored_keys(torch.empty(0, *heads, dtype=dtype), self.placement.keys)
         self._keys = {layer: Tier.empty(room, heads, empty.values.dtype, device) for layer in self.layers}
-        self._content = {layer: Tier.empty(room, (2, *heads), dtype, self.content_device) for layer in self.layers}
+        part = stored_content(torch.empty(0, 2, *heads, dtype=dtype), self.placement.content_as)
+        self._content = self._per_layer(room, (2, *heads), part.values.dtype, self.content_device)
+        sizes = {} if part.scales is None else self._per_layer(room, (2, heads[0]), torch.float32, self.content_device)
+        self._content_scales = sizes
         self._scales = {} if empty.scales is None else self._per_layer(room, (), torch.float32, device)
         self._exact = self._per_layer(room, heads, dtype, self.content_device) if self.placement.keeps_exact else {}
         self._offsets = Tier(torch.zeros(1024, dtype=torch.int64), rows=1)
@@ -131,7 +140,11 @@ class MemoryBank:
             self._keys[layer].storage[here] = keys.values
             if keys.scales is not None:
                 self._scales[layer].storage[here] = keys.scales
-            below.append((self._content[layer], torch.stack((kept.keys, kept.values), dim=1).to(self.dtype)))
+            exact = torch.stack((kept.keys, kept.values), dim=1).to(self.dtype)
+            content = stored_content(exact, self.placement.content_as)
+            below.append((self._content[layer], content.values))
+            if content.scales is not None:
+                below.append((self._content_scales[layer], content.scales))
             if self._exact:
                 below.append((self._exact[layer], kept.routing_keys.to(self.dtype)))
         if self.content_device == self.device:
@@ -167,7 +180,9 @@ class MemoryBank:
 
     def pooled(self, layer: int) -> Pooled:
         """Everything held of a layer."""
-        content = self._content[layer].used()
+        content = self._exactly(
+            self._content[layer].used(), self._content_scales[layer].used() if self._content_scales else None
+        )
         return Pooled(content[:, 0], content[:, 1], self.routing_keys(layer))
 
     def best(self, scores: Tensor, k: int) -> Best:
@@ -180,8 +195,14 @@ class MemoryBank:
         A row that selected nothing sees nothing. Rows are padded to the longest.
         """
         index, visible = self.chunks_of(ids, ordered=True)
-        content = gathered(self._content[layer].storage, index, self.device)
+        content = self.content(layer, index)
         return Context(content[:, :, 0].transpose(1, 2), content[:, :, 1].transpose(1, 2), visible)
+
+    def content(self, layer: int, index: Tensor) -> Tensor:
+        """Keys and values `[batch, columns, 2, kv_heads, head_dim]` of the chunks `index`, on the bank's device and in its
+        type; `index` lies where the content does."""
+        scales = gathered(self._content_scales[layer].storage, index, self.device) if self._content_scales else None
+        return self._exactly(gathered(self._content[layer].storage, index, self.device), scales)
 
     def exact_keys(self, layer: int, index: Tensor) -> Tensor:
         """Exact routing keys `[batch, columns, kv_heads, head_dim]`, on the bank's device, of the chunks `index`."""
@@ -209,13 +230,16 @@ class MemoryBank:
             "dtype": str(self.dtype).removeprefix("torch."),
         }
 
+    def _exactly(self, values: Tensor, scales: Tensor | None) -> Tensor:
+        return values if scales is None else (values.float() * scales[..., None]).to(self.dtype)
+
     def _per_layer(
         self, room: int, shape: tuple[int, ...], dtype: torch.dtype, device: torch.device
     ) -> dict[int, Tier]:
         return {layer: Tier.empty(room, shape, dtype, device) for layer in self.layers}
 
     def _tiers(self) -> list[Tier]:
-        groups = (self._keys, self._scales, self._content, self._exact)
+        groups = (self._keys, self._scales, self._content, self._content_scales, self._exact)
         return [tier for group in groups for tier in group.values()]
 
 
@@ -239,4 +263,6 @@ def bytes_per_chunk(config: ModelConfig, dtype: torch.dtype, placement: Placemen
     layers = len(config.msa.router_layers) if config.msa else 0
     numbers = layers * config.kv_heads * config.head_dim
     keys = numbers * dtype.itemsize if where.keys == "exact" else numbers + 4 * layers
-    return keys, numbers * dtype.itemsize * (3 if where.keeps_exact else 2)
+    scales = 0 if where.content_as == "exact" else 4 * layers * config.kv_heads
+    content = 2 * (numbers * (dtype.itemsize if where.content_as == "exact" else 1) + scales)
+    return keys, content + (numbers * dtype.itemsize if where.keeps_exact else 0)

@@ -49,6 +49,14 @@ def stored_keys(keys: Tensor, kind: KeyKind) -> RoutingKeys:
     return RoutingKeys(_rounded(exact / scales[:, None, None], dtype), scales)
 
 
+def stored_content(content: Tensor, kind: KeyKind) -> RoutingKeys:
+    """Keys and values `content` `[chunks, 2, kv_heads, head_dim]` as `kind` stores them, in 8 bits with `scales`
+    `[chunks, 2, kv_heads]`."""
+    if kind == "exact":
+        return RoutingKeys(content)
+    return RoutingKeys(*quantised_queries(content, DTYPES[kind]))
+
+
 def quantised_queries(queries: Tensor, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
     """Queries `[..., features]` in the 8-bit `dtype` with the scale of each, float32 `[...]`, for units that multiply
     only equal types."""

@@ -23,7 +23,7 @@ from torch import Tensor
 
 from msa_bench.distributed import start_group, world_size
 from msa_bench.errors import UserError
-from msa_bench.memory.bank import MemoryBank, gathered, padded_chunks
+from msa_bench.memory.bank import MemoryBank, padded_chunks
 from msa_bench.memory.topk import NONE, Best, merged, ranked, unpacked
 from msa_bench.model.passes import Context
 from msa_bench.model.upload import upload
@@ -125,8 +125,7 @@ class ShardedBank(MemoryBank):
         index, visible = padded_chunks(self.all_offsets, ids.sort(dim=1).values)
         own = index - int(self.all_offsets[self.first_document])
         here = visible & (own >= 0) & (own < self.chunks)
-        storage = self._content[layer].storage
-        content = gathered(storage, upload(own * here, storage.device), self.device)
+        content = self.content(layer, upload(own * here, self.content_device))
         content = content.masked_fill(~upload(here, self.device)[:, :, None, None, None], 0)
         # Summed as whole numbers, bytes of one owner and zeros of the others are the owner's.
         raw = content.contiguous().view(torch.uint8)

@@ -2,8 +2,9 @@
 
     --budget gpu=40GB,host=64GB
 
-In order: everything on the GPU; content in host memory; routing keys in 8 bits as well, re-scored with exact ones; the
-same without. A CPU has one memory, so there only the first and the last differ.
+In order: everything on the GPU; content in host memory; routing keys in 8 bits as well, re-scored with exact ones; then
+what is not exact any more: content in 8 bits, keys in 8 bits without re-scoring, both. A CPU has one memory, so there
+only where 8 bits are used makes a difference.
 """
 
 from __future__ import annotations
@@ -22,9 +23,16 @@ _GPU = (
     Placement(),
     Placement(content="host"),
     Placement(keys="int8", content="host"),
+    Placement(content="host", content_as="int8"),
     Placement(keys="int8", content="host", rescore=False),
+    Placement(keys="int8", content="host", rescore=False, content_as="int8"),
 )
-_CPU = (Placement(), Placement(keys="int8", rescore=False))
+_CPU = (
+    Placement(),
+    Placement(content_as="int8"),
+    Placement(keys="int8", rescore=False),
+    Placement(keys="int8", rescore=False, content_as="int8"),
+)
 
 _SPARE = 1.1
 """For what is not counted: the batch being read, and the rounding of an estimate."""
@@ -77,11 +85,11 @@ def plan(
     saved: bool = False,
 ) -> Plan:
     """The first placement that holds `chunks` chunks of `tokens` tokens within `budget` and what is free; a `UserError`
-    says what is missing and how many tokens would fit. A bank that is `saved` keeps its exact keys."""
+    says what is missing and how many tokens would fit. A bank that is `saved` keeps everything exactly."""
     host_room = _room(budget.host, torch.device("cpu"))
     device_room = host_room if device.type == "cpu" else _room(budget.gpu, device)
     known = _CPU if device.type == "cpu" else _GPU
-    plans = [_placed(config, dtype, chunks, one) for one in known if one.keys == "exact" or one.rescore or not saved]
+    plans = [_placed(config, dtype, chunks, one) for one in known if one.is_exact or not saved]
     for one in plans:
         if one.device_bytes * _SPARE <= device_room and one.host_bytes * _SPARE <= host_room:
             return one

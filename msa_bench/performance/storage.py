@@ -100,6 +100,7 @@ def perf_storage(
         "repeats": repeats,
         "keys": planned.placement.keys,
         "content": planned.placement.content,
+        "content_as": planned.placement.content_as,
         "rescored": planned.placement.keeps_exact,
         "device_bytes": planned.device_bytes,
         "host_bytes": planned.host_bytes,
@@ -114,8 +115,8 @@ def render_storage(found: dict[str, Any]) -> str:
     """What `perf_storage` measured, in a few lines of text."""
     lines = [
         f"{found['shape']}, {found['dtype']}, {found['device']}: {found['length_tokens']:,} tokens in "
-        f"{found['documents']:,} documents, {found['layers']} layers, {found['keys']} keys, content on the "
-        f"{found['content']} ({RANDOM})",
+        f"{found['documents']:,} documents, {found['layers']} layers, {found['keys']} keys, "
+        f"{found['content_as']} content on the {found['content']} ({RANDOM})",
         f"  {found['device_bytes'] / 1e9:.2f} GB on {found['device']}, {found['host_bytes'] / 1e9:.2f} GB beside it "
         f"in host memory",
     ]

@@ -11,6 +11,7 @@ from msa_bench.memory import plan
 from msa_bench.memory.bank import MemoryBank, Placement, bytes_per_chunk
 from msa_bench.memory.encode import encode_window
 from msa_bench.memory.files import load_bank, save_bank
+from msa_bench.memory.keys import KeyKind
 from msa_bench.memory.offload import Offload
 from msa_bench.memory.plan import Budget, parse_budget
 from msa_bench.memory.recall import BankRecall
@@ -58,7 +59,20 @@ def test_a_bank_is_saved_exactly_whatever_it_keeps_for_routing(tmp_path: Path) -
                 assert torch.equal(opened.routing_keys(layer), exact.routing_keys(layer))
 
 
-@pytest.mark.parametrize("placement", [Placement(), *EIGHT_BITS])
+@pytest.mark.parametrize("kind", ["int8", "fp8"])
+def test_content_of_8_bits_is_near_the_exact_one(kind: KeyKind) -> None:
+    (wanted, contexts), (found, others) = recall(bank()), recall(bank(Placement(content_as=kind)))
+    assert {layer: [ids.tolist() for ids in rows] for layer, rows in found.selections.items()} == {
+        layer: [ids.tolist() for ids in rows] for layer, rows in wanted.selections.items()
+    }
+    for layer, exact in contexts.items():
+        for part in ("keys", "values"):
+            real, near = getattr(exact, part), getattr(others[layer], part)
+            assert near.dtype == real.dtype
+            assert 0 < (near - real).abs().max() < (0.01 if kind == "int8" else 0.07) * real.abs().max()
+
+
+@pytest.mark.parametrize("placement", [Placement(), *EIGHT_BITS, Placement(content_as="int8")])
 def test_bytes_are_counted_as_they_are_taken(placement: Placement) -> None:
     made = bank(placement)
     assert made.bytes == made.chunks * sum(bytes_per_chunk(made.config, made.dtype, placement))
@@ -79,11 +93,15 @@ def planned(gpu: int, host: int, monkeypatch: pytest.MonkeyPatch, saved: bool = 
 
 
 def test_the_plan_takes_the_first_placement_that_fits(monkeypatch: pytest.MonkeyPatch) -> None:
-    keys, content = (10**4 * part for part in bytes_per_chunk(tiny.model().config, torch.bfloat16))
+    config = tiny.model().config
+    keys, content = (10**4 * part for part in bytes_per_chunk(config, torch.bfloat16))
+    small = 10**4 * bytes_per_chunk(config, torch.bfloat16, Placement(content_as="int8"))[1] * 6 // 5
     assert planned(2 * (keys + content), 0, monkeypatch) == Placement()
     assert planned(keys * 6 // 5, 2 * content, monkeypatch) == Placement(content="host")
     assert planned(keys * 4 // 5, 2 * content, monkeypatch) == Placement(keys="int8", content="host")
+    assert planned(2 * keys, small, monkeypatch) == Placement(content="host", content_as="int8")
     assert planned(keys * 4 // 5, content * 6 // 5, monkeypatch) == Placement("int8", "host", rescore=False)
+    assert planned(keys * 4 // 5, small, monkeypatch) == Placement("int8", "host", False, "int8")
     with pytest.raises(UserError, match=r"needs .* on cuda, .* in host memory, .* tokens would fit"):
         planned(keys * 4 // 5, content * 6 // 5, monkeypatch, saved=True)
 
