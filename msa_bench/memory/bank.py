@@ -199,8 +199,8 @@ class MemoryBank:
         return Context(content[:, :, 0].transpose(1, 2), content[:, :, 1].transpose(1, 2), visible)
 
     def content(self, layer: int, index: Tensor) -> Tensor:
-        """Keys and values `[batch, columns, 2, kv_heads, head_dim]` of the chunks `index`, on the bank's device and in its
-        type; `index` lies where the content does."""
+        """Keys and values `[batch, columns, 2, kv_heads, head_dim]` of the chunks `index`, which lies where the
+        content does; they come on the bank's device and in its type."""
         scales = gathered(self._content_scales[layer].storage, index, self.device) if self._content_scales else None
         return self._exactly(gathered(self._content[layer].storage, index, self.device), scales)
 
