@@ -91,12 +91,24 @@ def test_the_command_prints_one_json_object(capsys: pytest.CaptureFixture[str]) 
     assert json.loads(capsys.readouterr().out)["ratio_vs_reference"] > 0
 
 
-@pytest.mark.parametrize("budget", [Budget(), Budget(host=2_000_000)])
-def test_storage_is_measured_in_every_tier_and_over_all_layers(tmp_path: Path, budget: Budget) -> None:
+@pytest.mark.parametrize(
+    ("budget", "keys", "content"),
+    [
+        (Budget(), "exact", "exact"),
+        (Budget(host=2_000_000), "exact", "int8"),
+        (Budget(host=700_000), "int8", "int8"),
+    ],
+)
+def test_storage_is_measured_in_every_tier_and_over_all_layers(
+    tmp_path: Path, budget: Budget, keys: str, content: str
+) -> None:
     saved = None if budget.host else tmp_path
     found = perf_storage("smollm2-135m", 20_000, budget, 3, 2, 5, 2, "cpu", "float32", directory=saved)
-    assert found["keys"] == ("int8" if budget.host else "exact")
-    each = 192 + 4 + 2 * 4 * 192 if budget.host else 3 * 4 * 192
+    assert (found["keys"], found["content_as"]) == (keys, content)
+    key_bytes = 4 * 192 if keys == "exact" else 192 + 4
+    each = key_bytes + 2 * (4 * 192 if content == "exact" else 192 + 3 * 4)
+    assert found["keys_bytes"] == (20_000 // 64) * 3 * key_bytes
+    assert found["bank_bytes"] == found["device_bytes"]
     assert found["device_bytes"] == (20_000 // 64) * 3 * each
     names = [row["what"] for row in found["rows"]]
     assert names == ["route", "route and fetch"] + ([] if budget.host else ["save", "open"])

@@ -15,6 +15,7 @@ from msa_bench.evaluation.claim_measures import (
     needle_drop,
     needles_at,
     never,
+    routing_key_bytes,
     stored_bytes,
     switched_off,
 )
@@ -129,8 +130,8 @@ WAYS: Mapping[str, Way] = {
         "Memory taken by the routing keys of 100M tokens",
         "GB",
         False,
-        "msa-bench perf storage --shape qwen3-4b --length 100M",
-        never("runs record the size of the whole memory only; msa-bench perf storage shows the parts"),
+        "msa-bench perf storage --shape qwen3-4b --length 100M --json > DIR/perf-storage.json",
+        routing_key_bytes,
     ),
     "two-gpus": Way(
         "GPUs of 80 GB that serve 100M tokens",

@@ -1,7 +1,7 @@
-"""What has been measured, gathered from run directories and stored summaries: one `Point` per score of a system.
+"""What has been measured, gathered from run directories and stored results: one `Point` per score of a system.
 
 A stored summary is a JSON file of an evaluation whose run directories were not kept. It names `model`, `command` and
-`code`, and its scores stand under `mean_of_subtasks` by length.
+`code`, and its scores stand under `mean_of_subtasks` by length. The JSON of `msa-bench perf storage` counts too.
 """
 
 from __future__ import annotations
@@ -65,12 +65,28 @@ class Index:
     source: str
 
 
+@dataclass(frozen=True)
+class Held:
+    """A memory of random numbers in the sizes of a model, as `perf storage` held and routed it: the `bytes` of all of
+    it and of its routing keys, and what of it was kept in 8 bits."""
+
+    shape: str
+    length: int
+    bytes: int
+    keys_bytes: int
+    in_8_bits: tuple[str, ...]
+    gpus: int
+    gpu_bytes: int
+    source: str
+
+
 @dataclass
 class Measured:
     """Everything found, and what was left out and why."""
 
     points: list[Point] = field(default_factory=list)
     indexes: list[Index] = field(default_factory=list)
+    held: list[Held] = field(default_factory=list)
     sources: list[str] = field(default_factory=list)
     skipped: list[str] = field(default_factory=list)
 
@@ -85,7 +101,7 @@ def gather(directories: Sequence[Path]) -> Measured:
             if file.name == RECORD:
                 _add_run(file.parent, found)
             elif not (file.parent / RECORD).exists():
-                _add_summary(file, found)
+                _add_stored(file, found)
     if not found.sources:
         why = f" ({found.skipped[0]})" if found.skipped else ""
         raise UserError(f"No finished run is in {', '.join(map(str, directories))}{why}; run something first.")
@@ -154,32 +170,53 @@ def _indexes(directory: Path, record: Mapping[str, Any]) -> Iterator[Index]:
         )
 
 
-def _add_summary(file: Path, found: Measured) -> None:
-    """The means of a stored summary, if `file` is one; any other JSON is none of ours."""
+def _add_stored(file: Path, found: Measured) -> None:
+    """What a stored result holds, if `file` is one; any other JSON is none of ours."""
     try:
         content = json.loads(file.read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return
-    if not isinstance(content, dict) or not {"mean_of_subtasks", "model", "command", "code"} <= content.keys():
+    if not isinstance(content, dict):
         return
-    found.sources.append(str(file))
+    if {"mean_of_subtasks", "model", "command", "code"} <= content.keys():
+        found.sources.append(str(file))
+        found.points += _means(file, content)
+    elif content.get("perf") == "storage" and {"keys_bytes", "bank_bytes"} <= content.keys():
+        found.sources.append(str(file))
+        found.held.append(_held(file, content))
+
+
+def _held(file: Path, content: Mapping[str, Any]) -> Held:
+    kinds = {"keys": content["keys"], "content": content["content_as"]}
+    gpus = content["hardware"]["gpus"]
+    return Held(
+        shape=content["shape"],
+        length=content["length_tokens"],
+        bytes=content["bank_bytes"],
+        keys_bytes=content["keys_bytes"],
+        in_8_bits=tuple(f"{part} in {kind}" for part, kind in kinds.items() if kind != "exact"),
+        gpus=1 if str(content["device"]).startswith("cuda") else 0,
+        gpu_bytes=max((gpu["memory_bytes"] for gpu in gpus), default=0),
+        source=str(file),
+    )
+
+
+def _means(file: Path, content: Mapping[str, Any]) -> Iterator[Point]:
     for length, mean in content["mean_of_subtasks"].items():
-        found.points.append(
-            Point(
-                task="niah",
-                system="msa",
-                variant=None,
-                ablate={},
-                length=parse_length(length),
-                score="string_match_all",
-                value=Estimate(mean["mean"], mean["low"], mean["high"]),
-                samples=mean["n"],
-                subtasks=mean["subtasks"],
-                model=content["model"],
-                paper_backbone=False,
-                source=str(file),
-                notes=(f"a stored summary without its answers, of {content['code']}",),
-            )
+        yield Point(
+            task="niah",
+            system="msa",
+            variant=None,
+            ablate={},
+            length=parse_length(length),
+            score="string_match_all",
+            value=Estimate(mean["mean"], mean["low"], mean["high"]),
+            samples=mean["n"],
+            subtasks=mean["subtasks"],
+            model=content["model"],
+            paper_backbone=False,
+            source=str(file),
+            notes=(f"a stored summary without its answers, of {content['code']}",),
         )
 
 

@@ -102,6 +102,8 @@ def perf_storage(
         "content": planned.placement.content,
         "content_as": planned.placement.content_as,
         "rescored": planned.placement.keeps_exact,
+        "keys_bytes": sum(bank.stored_keys(layer).bytes for layer in bank.layers),
+        "bank_bytes": bank.bytes,
         "device_bytes": planned.device_bytes,
         "host_bytes": planned.host_bytes,
         "fill_seconds": filled,
