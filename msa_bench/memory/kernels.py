@@ -177,7 +177,7 @@ def best_chunk_scores(
     if keys.values.dtype == torch.int8 or (keys.values.dtype == torch.float8_e4m3fn and wide):
         lines, scales = quantised_queries(lines, keys.values.dtype)
     chosen = tiles or _tiles(lines, wide)
-    step = min(chosen.features, max(16, triton.next_power_of_2(features)))
+    step = min(chosen.features, max(32, triton.next_power_of_2(features)))  # bytes are multiplied 32 at a time
     groups = triton.cdiv(rows, at_once)
     _kernel[(groups * triton.cdiv(len(keys), chosen.chunks),)](
         lines,
