@@ -7,17 +7,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from msa_bench.evaluation.combined import Estimate, difference_of, gain_of, loss_of, mean_of
-from msa_bench.evaluation.measured import Held, Index, Measured, Point
+from msa_bench.evaluation.measured import Index, Measured, Point
 from msa_bench.lengths import parse_length
 
 NEEDLES = "string_match_all"
 JUDGE = "judge"
 NEEDLE_SUBTASKS = 8
-PAPER_SIZES = "qwen3-4b"
-"""The shape of `perf storage` that has the sizes of the paper's backbone."""
 TABLE4_TASKS = ("ms_marco", "natural_questions", "dureader", "hotpotqa")
 TABLE2_TASKS = (*TABLE4_TASKS, "triviaqa", "narrativeqa", "popqa", "2wiki", "musique")
 # Switches that only bound what an answer may take.
@@ -158,58 +156,9 @@ def encoding_exponent(measured: Measured) -> Measurement | str:
     centre = sum(x) / len(x)
     slope = sum((a - centre) * b for a, b in zip(x, y, strict=True)) / sum((a - centre) ** 2 for a in x)
     ends = min(one.tokens for one in group), max(one.tokens for one in group)
-    differs = ["encoding only, routing is not timed in these runs", *_other_model(group)]
+    differs = ["encoding only, routing is not timed in these runs", *other_model(group)]
     sources = [one.source for one in group]
     return Measurement(Estimate(slope), group[0].model, f"{ends[0]:,} to {ends[1]:,}", len(group), sources, differs)
-
-
-def stored_bytes(measured: Measured) -> Measurement | str:
-    """What a memory of 100M tokens takes with the paper's backbone."""
-    found = [one for one in _whole(measured) if one.paper_backbone]
-    if found:
-        one = found[0]
-        return Measurement(Estimate(one.bytes / 1e9), one.model, "100M", 1, [one.source], [])
-    held = _held_whole(measured)
-    if not held:
-        return "no run of msa on the paper's backbone with a memory of 100M tokens is here, and no perf storage"
-    return _of_held(held[0], held[0].bytes / 1e9)
-
-
-def routing_key_bytes(measured: Measured) -> Measurement | str:
-    """What the routing keys of 100M tokens take in the sizes of the paper's backbone."""
-    held = _held_whole(measured)
-    return _of_held(held[0], held[0].keys_bytes / 1e9) if held else "no perf storage of 100M tokens is here"
-
-
-def gpus_used(measured: Measured) -> Measurement | str:
-    """How many GPUs a run over 100M tokens had, or what held and routed a memory of these sizes."""
-    found = _whole(measured)
-    if found:
-        one = min(found, key=lambda index: (not index.paper_backbone, index.gpus))
-        differs = [*_other_model([one]), *_other_gpus(one.gpu_bytes)]
-        return Measurement(Estimate(one.gpus), one.model, "100M", 1, [one.source], differs)
-    held = [one for one in _held_whole(measured) if one.gpus]
-    if not held:
-        return "no finished run of msa with a memory of 100M tokens on GPUs is here, and no perf storage"
-    least = min(held, key=lambda one: one.gpus)
-    measurement = _of_held(least, least.gpus)
-    return replace(measurement, differs=[*measurement.differs, *_other_gpus(least.gpu_bytes)])
-
-
-def _held_whole(measured: Measured) -> list[Held]:
-    """Memories of 100M tokens in the sizes of the paper's backbone, those kept exactly first."""
-    least = parse_length("100M")
-    found = [one for one in measured.held if one.shape == PAPER_SIZES and one.length >= least]
-    return sorted(found, key=lambda one: len(one.in_8_bits))
-
-
-def _of_held(one: Held, value: float) -> Measurement:
-    differs = ["random numbers in the sizes of the paper's model", *one.in_8_bits]
-    return Measurement(Estimate(value), one.shape, "100M", 1, [one.source], differs)
-
-
-def _other_gpus(gpu_bytes: int) -> list[str]:
-    return [f"GPUs of {gpu_bytes / 1e9:.0f} GB"] if gpu_bytes > 90e9 else []
 
 
 def never(reason: str) -> Measure:
@@ -268,7 +217,7 @@ def _single(point: Point) -> Measurement:
 
 
 def _of(points: Sequence[Point], value: Estimate, length: str, other: Sequence[str]) -> Measurement:
-    differs = [*other, *_other_model(points)]
+    differs = [*other, *other_model(points)]
     if any(point.score == "f1" for point in points):
         differs.append("by F1, since there is no judge's score")
     if any(point.task == "niah" and point.subtasks < NEEDLE_SUBTASKS for point in points):
@@ -279,7 +228,8 @@ def _of(points: Sequence[Point], value: Estimate, length: str, other: Sequence[s
     return Measurement(value, points[0].model, length, samples, [point.source for point in points], differs)
 
 
-def _other_model(found: Sequence[Point | Index]) -> list[str]:
+def other_model(found: Sequence[Point | Index]) -> list[str]:
+    """That the backbone is not the paper's, if it is not."""
     return [] if all(one.paper_backbone for one in found) else [f"on {found[0].model}, not on the paper's Qwen3-4B"]
 
 
@@ -303,8 +253,3 @@ def _lengths(points: Sequence[Point]) -> str:
 def _tasks_missing(points: Sequence[Point], tasks: Sequence[str]) -> list[str]:
     measured = [point.task for point in points]
     return [] if len(measured) == len(tasks) else [f"{len(measured)} of {len(tasks)} tasks ({', '.join(measured)})"]
-
-
-def _whole(measured: Measured) -> list[Index]:
-    least = parse_length("100M")
-    return [one for one in measured.indexes if one.system == "msa" and (one.length or 0) >= least and one.gpus]

@@ -10,15 +10,13 @@ from msa_bench.evaluation.claim_measures import (
     Way,
     above,
     encoding_exponent,
-    gpus_used,
     judged_decay,
     needle_drop,
     needles_at,
     never,
-    routing_key_bytes,
-    stored_bytes,
     switched_off,
 )
+from msa_bench.evaluation.claim_sizes import gpus_used, routing_key_bytes, stored_bytes
 
 _MODEL = "--model EverMind-AI/MSA-4B"
 _JUDGED = "--judge-model NAME --judge-url URL"

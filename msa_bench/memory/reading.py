@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import itertools
 import os
-import pickle
 import signal
 import threading
 from collections import deque
@@ -18,9 +17,8 @@ from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from multiprocessing import get_context, parent_process
+from multiprocessing.queues import Queue
 from multiprocessing.reduction import ForkingPickler
-from pathlib import Path
-from tempfile import NamedTemporaryFile
 
 import numpy as np
 import numpy.typing as npt
@@ -70,9 +68,8 @@ def windows(corpus: Corpus, tokenizer: TextTokenizer, size: int, workers: int, p
 
     A corpus that cannot be sent to another process is read in this one. A `UserError` if a worker ends too early.
     """
-    work = _pickled(corpus, tokenizer) if workers else None
-    if work is not None:
-        yield from _from_workers(work, size, workers, part)
+    if workers and _can_be_sent(corpus):
+        yield from _from_workers(corpus, tokenizer, size, workers, part)
     else:
         documents = iter(corpus) if part == range(len(corpus)) else map(corpus.__getitem__, part)
         while window := list(itertools.islice(documents, size)):
@@ -84,18 +81,15 @@ def tokenised(tokenizer: TextTokenizer, documents: Iterable[Document]) -> Window
     return Window.of(wrap_documents(tokenizer, [(document.id, document.text) for document in documents]))
 
 
-def _from_workers(work: memoryview, size: int, workers: int, part: range) -> Iterator[Window]:
-    with NamedTemporaryFile(prefix="msa-bench-") as file:
-        # By a file: what a worker is started with goes through a pipe, and if the worker ends before it has read more
-        # than the pipe holds, starting it never ends.
-        file.write(work)
-        file.flush()
-        yield from _from_pool(Path(file.name), size, workers, part)
-
-
-def _from_pool(work: Path, size: int, workers: int, part: range) -> Iterator[Window]:
+def _from_workers(corpus: Corpus, tokenizer: TextTokenizer, size: int, workers: int, part: range) -> Iterator[Window]:
     # Spawned, not forked: a copy of a process that holds threads and a GPU may never get its locks back.
-    pool = ProcessPoolExecutor(workers, get_context("spawn"), initializer=_begin, initargs=(work,))
+    context = get_context("spawn")
+    # Sent by a thread: what a worker is started with goes through a pipe, and where the worker ends before it has read
+    # more than the pipe holds, starting it never ends.
+    work = context.Queue()
+    for _ in range(workers):
+        work.put((corpus, tokenizer))
+    pool = ProcessPoolExecutor(workers, context, initializer=_begin, initargs=(work,))
     ahead: deque[Future[Window]] = deque()
     try:
         for start in range(0, len(part), size):
@@ -111,27 +105,27 @@ def _from_pool(work: Path, size: int, workers: int, part: range) -> Iterator[Win
         ) from error
     finally:
         pool.shutdown(cancel_futures=True)
+        work.cancel_join_thread()
+        work.close()
 
 
-def _pickled(corpus: Corpus, tokenizer: TextTokenizer) -> memoryview | None:
-    """What workers begin with; None if `corpus` is too large or cannot be sent."""
+def _can_be_sent(corpus: Corpus) -> bool:
     try:
-        work = ForkingPickler.dumps((corpus, tokenizer))
+        return len(ForkingPickler.dumps(corpus)) <= SENT_BYTES
     except Exception:  # whatever hinders it, such as an open file or a class of the running script
-        return None
-    return work if len(work) <= SENT_BYTES else None
+        return False
 
 
 _work: tuple[Corpus, TextTokenizer]
 
 
-def _begin(work: Path) -> None:
+def _begin(work: Queue[tuple[Corpus, TextTokenizer]]) -> None:
     """Make this process a worker: one core, no say in Ctrl-C, and no life of its own."""
     global _work
-    _work = pickle.loads(work.read_bytes())
     os.environ["TOKENIZERS_PARALLELISM"] = "false"
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_end_with_parent, daemon=True).start()
+    _work = work.get()
 
 
 def _end_with_parent() -> None:
