@@ -15,7 +15,7 @@ import triton
 import triton.language as tl
 from torch import Tensor
 
-from msa_bench.memory.keys import RoutingKeys, quantised_queries
+from msa_bench.memory.keys import RoutingKeys, quantised
 
 COLUMNS = 256
 """Tokens, of one row or several, that a program multiplies at once."""
@@ -175,7 +175,7 @@ def best_chunk_scores(
     wide = at_once * width >= QUANTISED_FROM
     scales = None
     if keys.values.dtype == torch.int8 or (keys.values.dtype == torch.float8_e4m3fn and wide):
-        lines, scales = quantised_queries(lines, keys.values.dtype)
+        lines, scales = quantised(lines, keys.values.dtype)
     chosen = tiles or _tiles(lines, wide)
     step = min(chosen.features, max(32, triton.next_power_of_2(features)))  # bytes are multiplied 32 at a time
     groups = triton.cdiv(rows, at_once)

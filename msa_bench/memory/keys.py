@@ -54,13 +54,12 @@ def stored_content(content: Tensor, kind: KeyKind) -> RoutingKeys:
     `[chunks, 2, kv_heads]`."""
     if kind == "exact":
         return RoutingKeys(content)
-    return RoutingKeys(*quantised_queries(content, DTYPES[kind]))
+    return RoutingKeys(*quantised(content, DTYPES[kind]))
 
 
-def quantised_queries(queries: Tensor, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
-    """Queries `[..., features]` in the 8-bit `dtype` with the scale of each, float32 `[...]`, for units that multiply
-    only equal types."""
-    exact = queries.float()
+def quantised(exact: Tensor, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
+    """Vectors `[..., features]` in the 8-bit `dtype`, with the scale of each, float32 `[...]`."""
+    exact = exact.float()
     scales = _scales(exact.abs().amax(-1), dtype)
     return _rounded(exact / scales[..., None], dtype), scales
 

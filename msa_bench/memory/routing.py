@@ -18,7 +18,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from msa_bench.memory.keys import RoutingKeys, quantised_queries
+from msa_bench.memory.keys import RoutingKeys, quantised
 from msa_bench.memory.reference import per_head_scores, reduce_chunks
 from msa_bench.memory.topk import best, has_triton
 from msa_bench.model.config import MSAConfig
@@ -149,7 +149,7 @@ def _best_tokens(keys: RoutingKeys, queries: Tensor) -> Tensor:
     values, flat = keys.values.flatten(1), queries.flatten(0, 1)
     if values.dtype == torch.int8 and not queries.is_cuda and _multiplies_bytes():
         # One scale for all tokens of a row, so that the best of them is found among whole numbers.
-        rounded, sizes = quantised_queries(queries.flatten(1), torch.int8)
+        rounded, sizes = quantised(queries.flatten(1), torch.int8)
         whole = torch._int_mm(values, rounded.view(flat.shape).T)
         chunks = whole.view(len(keys), *queries.shape[:2]).amax(2) * sizes
     else:
