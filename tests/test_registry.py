@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -31,3 +34,11 @@ def test_a_system_whose_package_is_missing_says_which(tmp_path: Path, monkeypatc
     monkeypatch.syspath_prepend(str(tmp_path))
     with pytest.raises(UserError, match="no_such_package_at_all"):
         registry.system_factory("broken")
+
+
+def test_jax_that_a_library_imports_is_kept_off_the_gpus() -> None:
+    said = "import os, msa_bench; print(os.environ['JAX_PLATFORMS'])"
+    without = {name: value for name, value in os.environ.items() if name != "JAX_PLATFORMS"}
+    for given, kept in ({}, "cpu"), ({"JAX_PLATFORMS": "cuda"}, "cuda"):
+        done = subprocess.run([sys.executable, "-c", said], env=without | given, capture_output=True, text=True)
+        assert done.stdout.strip() == kept

@@ -165,16 +165,16 @@ def _kernels(routing: Routing, queries: Tensor, keys: RoutingKeys, repeats: int)
     """The Triton kernel alone, by the GPU's own clock, for several ways to cut its work; the fastest first."""
     from triton.runtime.errors import OutOfResources
 
-    from msa_bench.memory.kernels import NARROW, WIDE, WIDE_BYTES, Tiles, best_chunk_scores
+    from msa_bench.memory.kernels import NARROW, NARROW_BYTES, WIDE, Tiles, best_chunk_scores
 
     joined = join_heads(scaled_queries(queries, routing.msa), keys.values.shape[1])
     document, documents = routing.spans.document, routing.spans.documents
     tried = []
     for tiles in (
         NARROW,
+        NARROW_BYTES,
         WIDE,
-        WIDE_BYTES,
-        Tiles(64, 128, 4, 4),
+        Tiles(128, 128, 4, 4),
         Tiles(64, 64, 4, 5),
         Tiles(128, 64, 4, 4),
         Tiles(256, 64, 8, 3),
