@@ -62,6 +62,7 @@ class Session:
         hidden = query_pass(self.decoder, padded.to(device), positions.to(device), real.to(device), self.caches, recall)
         return self._own(self.decoder.logits(hidden[:, -1]).float())
 
+    @torch.inference_mode()
     def rewind(self, tokens: int) -> None:
         """Forget all but the first `tokens` own tokens of a session with a single row and no head."""
         self.next_position = torch.full_like(self.next_position, tokens)

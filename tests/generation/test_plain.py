@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from msa_bench.errors import UserError
+from msa_bench.generation import decode, replay
 from msa_bench.generation.decode import Session
 from msa_bench.generation.plain import generate
 from msa_bench.model.backbone import Backbone
@@ -29,7 +30,13 @@ def naive(model: Backbone, prompt: list[int], most: int) -> tuple[list[int], boo
 
 @pytest.mark.parametrize("family", ["llama", "qwen3"])
 @pytest.mark.parametrize("batch_size", [1, 4, 8])
-def test_prompts_of_mixed_length_are_continued_as_by_a_naive_loop(family: str, batch_size: int) -> None:
+@pytest.mark.parametrize("replays", [False, True])
+def test_prompts_of_mixed_length_are_continued_as_by_a_naive_loop(
+    family: str, batch_size: int, replays: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With and without the replayed step of a GPU, whose caches outlive a batch."""
+    monkeypatch.setattr(decode, "worth_replaying", lambda device: replays)
+    monkeypatch.setattr(replay, "CAPACITY_STEP", 16)
     model = tiny.model(sizes={"model_type": family})
     found = {one.index: one for one in generate(model, PROMPTS, 12, batch_size)}
     assert sorted(found) == list(range(len(PROMPTS)))
