@@ -38,15 +38,15 @@ def _chain(rng: Random, hops: int, broken_share: float = _BROKEN_SHARE) -> Episo
     path = WORLD.path(rng, hops)
     facts = WORLD.chain(rng, path)
     kind, answer = f"chain{hops}", facts[-1].object.name
-    others = [lone_fact(rng, each) for each in _negatives(rng, facts)]
-    asked = question(rng, facts)
+    asked, negatives = question(rng, facts), _negatives(rng, facts)
     if rng.random() < broken_share:
+        # As in `facts.absent`, nothing else is said of the entity whose fact is missing.
+        negatives = [each for each in negatives if each.subject != facts[-1].subject]
         facts, kind, answer = facts[:-1], f"chain{hops}_absent", NOT_IN_MEMORY
+    others = [lone_fact(rng, each) for each in negatives]
     documents = [hide(rng, [each.state(rng)]) for each in facts]
-    negatives = (one.documents[0] for one in others)
-    return Episode(
-        kind, asked, tuple((hop,) for hop in range(len(facts))), (*documents, *negatives), answer, tuple(others)
-    )
+    told = (one.documents[0] for one in others)
+    return Episode(kind, asked, tuple((hop,) for hop in range(len(facts))), (*documents, *told), answer, tuple(others))
 
 
 def _negatives(rng: Random, facts: list[Fact]) -> list[Fact]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from random import Random
 
 from msa_bench.relations import Fact, phrase, pick, question
@@ -13,6 +12,7 @@ from msa_bench.training.episodes.world import WORLD
 
 _SEVERAL = ("Name {}.", "Give {}.", "I would like to know {}.", "Please tell me {}.", "What are {}?", "Look up {}.")
 _PROFILE_SHARE = 0.3
+_ABSENT_NEEDLE_SHARE = 0.5
 
 
 def fact(rng: Random) -> Episode:
@@ -53,11 +53,16 @@ def several_facts(rng: Random) -> Episode:
 
 
 def absent(rng: Random) -> Episode:
-    """A needle, a fact or a chain whose first gold document is missing while its hard negatives are there."""
-    episode = pick(rng, _CAN_BE_ABSENT)(rng)
-    gold = sum(map(len, episode.rounds))
-    documents = episode.documents[gold:]
-    return replace(episode, kind="absent", rounds=(), documents=documents, answer=NOT_IN_MEMORY)
+    """A needle or a question about an entity the memory says nothing of, while hard negatives of other names are there.
+    Of an entity that is there nothing is denied: whoever learned to would deny what it merely does not recognise."""
+    if rng.random() < _ABSENT_NEEDLE_SHARE:
+        episode = pick(rng, _NEEDLES)(rng)
+        asked, documents = episode.question, episode.documents[sum(map(len, episode.rounds)) :]
+    else:
+        facts = WORLD.chain(rng, WORLD.path(rng, pick(rng, (1, 1, 2))))
+        others = [WORLD.fact(rng, facts[0].relation), _lookalike(rng, facts[0])]
+        asked, documents = question(rng, facts), tuple(hide(rng, [each.state(rng)]) for each in others)
+    return Episode("absent", asked, (), documents, NOT_IN_MEMORY)
 
 
 def _lookalike(rng: Random, fact: Fact) -> Fact:
@@ -80,6 +85,4 @@ def _profile(rng: Random, fact: Fact, elsewhere: Fact | None) -> str:
     return hide(rng, [each.state(rng) for each in facts])
 
 
-_CAN_BE_ABSENT: tuple[Generate, ...] = (
-    needles.single, needles.multikey, needles.needle_haystack, needles.multivalue, fact, fact, chains.two,
-)  # fmt: skip
+_NEEDLES: tuple[Generate, ...] = (needles.single, needles.multikey, needles.needle_haystack, needles.multivalue)
