@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import deque
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 
@@ -17,6 +18,9 @@ from msa_bench.memory.recall import BankRecall, routing_mask
 from msa_bench.model.backbone import Backbone
 from msa_bench.model.passes import template_pass
 from msa_bench.model.prompts import ROUTES, template_head
+
+OPEN_BATCHES = 4
+"""Batches of questions that are open at a time, to choose prompts of about one length from."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,21 +73,25 @@ class Answerer:
     recalling: Recalling = by_score
 
     def answer(self, questions: Sequence[Asked]) -> Iterator[Case]:
-        """Finished cases, in the order they finish; `index` is the place in `questions`."""
-        waiting = [Case(index, asked, self.machine.start(asked.text)) for index, asked in enumerate(questions)]
-        waiting.reverse()
+        """Finished cases, in the order they finish; `index` is the place in `questions`.
+
+        A batch takes the shortest prompts of the questions that are open: all its prompts are padded to the longest,
+        and one that holds the text of many documents would make a question's first round as dear as its own.
+        """
+        waiting = deque(Case(index, asked, self.machine.start(asked.text)) for index, asked in enumerate(questions))
         head = self._template()
-        active: list[Case] = []
-        while waiting or active:
-            while waiting and len(active) < self.batch_size:
-                active.append(waiting.pop())
-            again: list[Case] = []
-            for case, decision in self._round(active, head):
+        under_way: list[Case] = []
+        while waiting or under_way:
+            # New ones come a whole batch at a time, as their prompts are about equally long.
+            if len(under_way) <= (OPEN_BATCHES - 1) * self.batch_size:
+                under_way += [waiting.popleft() for _ in range(min(self.batch_size, len(waiting)))]
+            under_way.sort(key=lambda case: len(case.state.prompt.tokens))
+            batch, under_way = under_way[: self.batch_size], under_way[self.batch_size :]
+            for case, decision in self._round(batch, head):
                 if decision is Decision.FINISH:
                     yield case
                 else:
-                    again.append(case)
-            active = again
+                    under_way.append(case)
 
     @torch.inference_mode()
     def _template(self) -> list[tuple[Tensor, Tensor]]:

@@ -81,6 +81,25 @@ def test_a_finished_question_leaves_the_batch(
     assert len(set(rows)) > 1
 
 
+def test_prompts_of_about_one_length_are_read_together(
+    memory: tuple[Backbone, MemoryBank], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read: list[list[int]] = []
+    feed = Session.feed
+
+    def noted(self: Session, tokens: Sequence[Sequence[int]], recall: Recall | None = None) -> Tensor:
+        if recall is not None:
+            read.append(sorted(map(len, tokens)))
+        return feed(self, tokens, recall)
+
+    monkeypatch.setattr(Session, "feed", noted)
+    answers(memory, [seen(text) for text in (*QUESTIONS, *QUESTIONS)], batch_size=2)
+    first = sorted(len(Interleave(memory[0].tokenizer).start(text).prompt.tokens) for text in (*QUESTIONS, *QUESTIONS))
+    # All eight are open at once, so no first round waits for, or is padded to, a prompt that holds documents.
+    assert sorted(length for batch in read[:4] for length in batch) == first
+    assert max(map(max, read[4:])) > 2 * max(first)
+
+
 def test_documents_are_routed_to_named_and_shown_only_where_a_question_may_see_them(
     memory: tuple[Backbone, MemoryBank],
 ) -> None:
