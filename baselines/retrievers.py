@@ -168,10 +168,11 @@ class _SparseScorer:
 
 
 _SCORERS: tuple[type[_DictScorer] | type[_SparseScorer], ...] = (_DictScorer, _SparseScorer)
+BM25_LIBRARIES = tuple(scorer.library for scorer in _SCORERS)
 
 
 class BM25:
-    """BM25 with the library that fits the corpus; `library` ("rank-bm25" or "bm25s") overrides the choice."""
+    """BM25 with the library that fits the corpus; `library` of `BM25_LIBRARIES` overrides the choice."""
 
     name = "bm25"
 

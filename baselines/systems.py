@@ -14,10 +14,11 @@ from baselines.hipporag.retriever import Filter, HippoRAG
 from baselines.hybrid import Hybrid
 from baselines.rag import Rag
 from baselines.rerankers import LIKELIHOOD, Reranked, load_reranker
-from baselines.retrievers import BM25, Retriever
+from baselines.retrievers import BM25, BM25_LIBRARIES, Retriever
 from msa_bench.contracts import SystemRequest
 from msa_bench.errors import unknown
 
+_BM25 = {"bm25": "BM25's library: rank-bm25 or bm25s (the one that fits the corpus; their scores are equal)"}
 _EMBEDDING = {"embedding": f"embedding model: a directory or hub id, such as Qwen/Qwen3-Embedding-0.6B ({DEFAULT})"}
 
 
@@ -26,15 +27,23 @@ def dense(request: SystemRequest) -> Dense:
     return Dense(load_encoder(request.ablations.get("embedding", DEFAULT), request.device))
 
 
+def bm25(request: SystemRequest) -> BM25:
+    """BM25 by the library of `request`, or by the one that fits the corpus."""
+    library = request.ablations.get("bm25")
+    if library is not None and library not in BM25_LIBRARIES:
+        raise unknown("BM25 library", library, BM25_LIBRARIES)
+    return BM25(library)
+
+
 def hybrid(request: SystemRequest) -> Retriever:
     """BM25 and dense retrieval fused."""
-    return Hybrid([BM25(), dense(request)])
+    return Hybrid([bm25(request), dense(request)])
 
 
 class RagBM25(Rag):
     """RAG over BM25 passages, k = 1, 5 and 10."""
 
-    ablations: ClassVar[Mapping[str, str]] = {}
+    ablations: ClassVar[Mapping[str, str]] = _BM25
 
     def __init__(self, request: SystemRequest) -> None:
         super().__init__("rag-bm25", self.retriever(request), request)
@@ -42,7 +51,7 @@ class RagBM25(Rag):
     @staticmethod
     def retriever(request: SystemRequest) -> Retriever:
         """The retriever alone."""
-        return BM25()
+        return bm25(request)
 
 
 class RagDense(Rag):
@@ -62,7 +71,7 @@ class RagDense(Rag):
 class RagHybrid(Rag):
     """RAG over BM25 and dense rankings fused by reciprocal rank, k = 1, 5 and 10."""
 
-    ablations: ClassVar[Mapping[str, str]] = _EMBEDDING
+    ablations: ClassVar[Mapping[str, str]] = {**_BM25, **_EMBEDDING}
 
     def __init__(self, request: SystemRequest) -> None:
         super().__init__("rag-hybrid", self.retriever(request), request)
@@ -77,6 +86,7 @@ class RagRerank(Rag):
     """RAG over the first 100 of another ranking, read again and reordered by a reranker, k = 1, 5 and 10."""
 
     ablations: ClassVar[Mapping[str, str]] = {
+        **_BM25,
         **_EMBEDDING,
         "first": "the first ranking: bm25, dense or hybrid (hybrid)",
         "reranker": "a cross-encoder's or Qwen3-Reranker's directory or hub id, or likelihood: the model's own "

@@ -6,12 +6,14 @@ import numpy as np
 import pytest
 
 from baselines import retrievers
-from baselines.retrievers import BM25, best, terms
+from baselines.retrievers import BM25, BM25_LIBRARIES, best, terms
+from baselines.systems import RagBM25
+from msa_bench.contracts import SystemRequest
 from msa_bench.errors import UserError
 
 from .conftest import ListCorpus
 
-LIBRARIES = ["rank-bm25", "bm25s"]
+LIBRARIES = BM25_LIBRARIES
 
 
 def _random_corpus(documents: int = 300) -> ListCorpus:
@@ -29,7 +31,7 @@ def _indexed(corpus: ListCorpus, library: str | None = None) -> BM25:
 
 
 def test_both_libraries_give_the_same_ranking_and_the_same_scores() -> None:
-    corpus = _random_corpus()
+    corpus = _random_corpus(5_000)
     scanned, sparse = (_indexed(corpus, library) for library in LIBRARIES)
     hidden = frozenset(range(0, 300, 7))
     for query in ("quick-fox w1 w3", "everywhere w0", "w5 w5 w9 unheard", "bear", "unheard of"):
@@ -100,6 +102,14 @@ def test_the_library_is_chosen_by_the_number_of_terms_and_named(monkeypatch: pyt
         assert report.notes == (f"BM25 by {library}",)
         assert (report.documents, report.tokens) == (2, 0)
         assert report.bytes > 0
+
+
+def test_a_switch_names_the_library_and_only_one_of_the_two() -> None:
+    for library in LIBRARIES:
+        chosen = RagBM25.retriever(SystemRequest("toy", ablations={"bm25": library}))
+        assert chosen.index(ListCorpus(["some", "words"])).notes == (f"BM25 by {library}",)
+    with pytest.raises(UserError, match="rank-bm25"):
+        RagBM25.retriever(SystemRequest("toy", ablations={"bm25": "rank_bm25"}))
 
 
 def test_indexing_again_forgets_the_corpus_before() -> None:
