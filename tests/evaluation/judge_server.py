@@ -9,10 +9,12 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
+from urllib.request import Request, urlopen
 
 FAULTS = ("429", "500", "slow", "empty", "chatty", "cut", "no json")
 Script = Callable[[dict[str, Any], int], str]
-"""From the request's body and how often the same prompt came before to a reply or the name of a fault."""
+"""From the request's body and how often the same prompt came before to a reply, the name of a fault, or the URL of a
+server that is asked instead."""
 
 
 class JudgeServer:
@@ -43,17 +45,19 @@ class JudgeServer:
             reply = self.script(body, before)
             self.faults[reply] += reply in FAULTS
         try:
-            self.answer(handler, reply)
+            self.answer(handler, reply, body)
         finally:
             with self.lock:
                 self.at_once -= 1
 
-    def answer(self, handler: BaseHTTPRequestHandler, reply: str) -> None:
+    def answer(self, handler: BaseHTTPRequestHandler, reply: str, body: dict[str, Any]) -> None:
         if reply in ("429", "500", "401", "404"):
             return send(handler, int(reply), b'{"error": {"message": "no: Bearer sk-secret"}}', {"Retry-After": "0"})
         if reply == "slow":
             self.closing.wait(10)
             reply = "3"
+        if reply.startswith("http://"):
+            return send(handler, 200, asked(reply, body), {})
         texts = {"empty": "", "chatty": "I would say that this deserves a 4."}
         content = json.dumps(
             {
@@ -64,6 +68,13 @@ class JudgeServer:
         if reply == "no json":
             content = content[:20]
         return send(handler, 200, content, {}, cut=reply == "cut")
+
+
+def asked(url: str, body: dict[str, Any]) -> bytes:
+    request = Request(f"{url}/chat/completions", json.dumps(body).encode(), {"Content-Type": "application/json"})
+    with urlopen(request) as reply:
+        content: bytes = reply.read()
+    return content
 
 
 def send(

