@@ -122,6 +122,13 @@ def test_an_answer_that_cannot_be_graded_is_missing_and_never_zero(tmp_path: Pat
         assert moved.grades == [2], "what was missing is not cached"
 
 
+def test_one_answer_given_twice_is_asked_for_once_and_graded_alike(tmp_path: Path) -> None:
+    with serving(lambda body, before: str(before)) as judge:
+        graded = grade(endpoint(judge.url), [*PROMPTS[:3], *PROMPTS[:3], ("prompt 0", 1)], tmp_path, concurrency=1)
+        assert graded.grades == [0, 0, 0, 0, 0, 0, 1], "another repeat is another question"
+        assert len(judge.requests) == 4
+
+
 def test_no_more_requests_are_open_than_allowed(tmp_path: Path) -> None:
     with serving(lambda body, before: "1") as judge:
         grade(endpoint(judge.url), PROMPTS, tmp_path, concurrency=3)

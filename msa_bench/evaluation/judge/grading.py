@@ -1,7 +1,8 @@
 """Grades many answers at a time: from the cache where they were graded before, else by asking.
 
 A reply is on the disk as soon as it is there, under a hash of everything it depends on (address, model, prompt, seed),
-so grading that was stopped, or is done again, asks for nothing twice.
+so grading that was stopped, or is done again, asks for nothing twice. Nor are two that gave one answer to a question
+graded apart.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -44,33 +45,33 @@ def grade(
 ) -> Graded:
     """The grades of `prompts`, each with its repeat number; a `UserError` if the judge is dead or refuses."""
     graded = Graded([None] * len(prompts))
-    files = [cache / _name(endpoint, *prompt) for prompt in prompts]
-    for place, file in enumerate(files):
-        known = _read(file)
-        if known is not None:
-            graded.grades[place] = known
+    waiting: dict[Path, list[int]] = {}
+    for place, prompt in enumerate(prompts):
+        file = cache / _name(endpoint, *prompt)
+        known = graded.grades[place] = _read(file)
+        if known is None:
+            waiting.setdefault(file, []).append(place)
+        else:
             graded.cached += 1
-    waiting = [place for place, known in enumerate(graded.grades) if known is None]
     if waiting:
-        asyncio.run(_grade(endpoint, prompts, waiting, files, graded, concurrency, progress))
+        asyncio.run(_grade(endpoint, prompts, waiting, graded, concurrency, progress))
     return graded
 
 
 async def _grade(
     endpoint: Endpoint,
     prompts: Sequence[tuple[str, int]],
-    waiting: Sequence[int],
-    files: Sequence[Path],
+    waiting: Mapping[Path, Sequence[int]],
     graded: Graded,
     concurrency: int,
     progress: Progress,
 ) -> None:
-    places, silent, done = iter(waiting), 0, 0
+    left, silent, done, total = iter(waiting.items()), 0, 0, sum(map(len, waiting.values()))
 
     async def work(client: httpx2.AsyncClient) -> None:
         nonlocal silent, done
-        for place in places:
-            prompt, repeat = prompts[place]
+        for file, places in left:
+            prompt, repeat = prompts[places[0]]
             try:
                 reply = await ask(client, endpoint, prompt, endpoint.seed + repeat, graded.spending)
             except UnavailableError as error:
@@ -83,12 +84,13 @@ async def _grade(
                     ) from error
             else:
                 silent = 0
-                graded.grades[place] = reply.grade
-                _write(files[place], endpoint, reply)
-            done += 1
-            progress("judging", done, len(waiting), "answers")
+                for place in places:
+                    graded.grades[place] = reply.grade
+                _write(file, endpoint, reply)
+            done += len(places)
+            progress("judging", done, total, "answers")
 
-    progress("judging", 0, len(waiting), "answers")
+    progress("judging", 0, total, "answers")
     async with httpx2.AsyncClient() as client:
         try:
             async with asyncio.TaskGroup() as group:
