@@ -11,103 +11,33 @@ import os
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from typing import Any, cast
+from urllib.parse import urlsplit
 
 import httpx2
-from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait_exponential
 
 from baselines.reader import Written
+from msa_bench.endpoint import Endpoint, chat
 from msa_bench.errors import UserError
 from msa_bench.model.tokenizer import TextTokenizer
 
-ATTEMPTS = 5
 TIMEOUT_SECONDS = 600.0
-RETRIED = frozenset({408, 409, 425, 429, 500, 502, 503, 504})
+"""Long: a large model may have a full window to read."""
 
 
-class _BusyError(Exception):
-    """A reply that another attempt may better."""
-
-
-@dataclass(frozen=True, slots=True)
-class Reply:
-    """A chat completion; token numbers are the server's own, 0 where it gives none."""
-
-    text: str
-    tokens_in: int
-    tokens_out: int
-    stopped: bool
-    seconds: float
-
-
-class Endpoint:
-    """Chat completions of one model, temperature 0."""
-
-    def __init__(self, model: str, url: str, wait_seconds: float = 1.0) -> None:
-        self.model, self.url = model, url.rstrip("/")
-        self._wait = wait_seconds
-        key = os.environ.get("OPENAI_API_KEY")
-        self._client = httpx2.Client(timeout=TIMEOUT_SECONDS, headers={"Authorization": f"Bearer {key}"} if key else {})
-
-    @classmethod
-    def parse(cls, text: str) -> Endpoint:
-        """The endpoint meant by `MODEL@URL`; a `UserError` if it is not of this form."""
-        model, at, url = text.rpartition("@")
-        if not (model and at and url.startswith(("http://", "https://"))):
-            raise UserError(
-                f"{text!r} is no endpoint; write MODEL@URL, such as Qwen/Qwen3-4B@http://localhost:8000/v1."
-            )
-        return cls(model, url)
-
-    def chat(self, user: str, max_tokens: int) -> Reply:
-        """The answer to one user turn; a `UserError` if the endpoint is not there or refuses."""
-        body = {
-            "model": self.model,
-            "messages": [{"role": "user", "content": user}],
-            "max_tokens": max_tokens,
-            "temperature": 0,
-            "seed": 0,
-        }
-        began = time.perf_counter()
-        try:
-            for attempt in Retrying(
-                stop=stop_after_attempt(ATTEMPTS),
-                wait=wait_exponential(self._wait),
-                retry=retry_if_exception_type((_BusyError, httpx2.TransportError)),
-                reraise=True,
-            ):
-                with attempt:
-                    content = self._post(body)
-        except (_BusyError, httpx2.TransportError) as error:
-            raise UserError(
-                f"The endpoint {self.url} did not answer after {ATTEMPTS} attempts ({error}); start it and run again."
-            ) from error
-        try:
-            choice, usage = content["choices"][0], content.get("usage") or {}
-            return Reply(
-                text=str(choice["message"]["content"] or ""),
-                tokens_in=int(usage.get("prompt_tokens") or 0),
-                tokens_out=int(usage.get("completion_tokens") or 0),
-                stopped=choice.get("finish_reason") != "length",
-                seconds=time.perf_counter() - began,
-            )
-        except (KeyError, IndexError, TypeError, ValueError) as error:
-            raise UserError(
-                f"The endpoint {self.url} sent no chat completion; give the URL that ends in /v1."
-            ) from error
-
-    def _post(self, body: Mapping[str, Any]) -> dict[str, Any]:
-        response = self._client.post(f"{self.url}/chat/completions", json=body)
-        if response.status_code in RETRIED:
-            raise _BusyError(f"status {response.status_code}")
-        if response.status_code != 200:
-            said = " ".join(response.text.split())[:200]
-            raise UserError(f"The endpoint {self.url} refused (status {response.status_code}): {said}")
-        try:
-            return dict(response.json())
-        except ValueError as error:
-            raise UserError(f"The endpoint {self.url} sent no JSON; give the URL that ends in /v1.") from error
+def parse_endpoint(text: str) -> Endpoint:
+    """The endpoint meant by `MODEL@URL`; a `UserError` if it is not of this form, or holds what no record may show."""
+    model, at, rest = text.partition("@http")
+    url = f"http{rest}"
+    if not (model and at and url.startswith(("http://", "https://"))):
+        raise UserError(f"{text!r} is no endpoint; write MODEL@URL, such as Qwen/Qwen3-4B@http://localhost:8000/v1.")
+    parts = urlsplit(url)
+    if parts.username or parts.password or parts.query:
+        raise UserError(
+            f"The address of {model} is recorded with the run, so it cannot hold a password or a query; put the key "
+            "into the environment as OPENAI_API_KEY."
+        )
+    return Endpoint(url, model, os.environ.get("OPENAI_API_KEY"), timeout_seconds=TIMEOUT_SECONDS)
 
 
 class _UserTurn:
@@ -142,9 +72,12 @@ class EndpointReader:
         }
 
     def write(self, prompts: Sequence[Sequence[int]], max_tokens: int, batch_size: int) -> Iterator[Written]:
-        with ThreadPoolExecutor(self._concurrency) as pool:
-            texts = (self.tokenizer.decode(prompt) for prompt in prompts)
-            replies = pool.map(lambda text: self._endpoint.chat(text, max_tokens), texts)
-            for index, reply in enumerate(replies):
-                read = reply.tokens_in or len(prompts[index])
-                yield Written(index, reply.text, read, reply.tokens_out, reply.seconds, reply.stopped)
+        def written(index: int) -> Written:
+            began = time.perf_counter()
+            reply = chat(client, self._endpoint, self.tokenizer.decode(prompts[index]), max_tokens)
+            seconds = time.perf_counter() - began
+            read = reply.tokens_in or len(prompts[index])
+            return Written(index, reply.text, read, reply.tokens_out, seconds, reply.stopped)
+
+        with httpx2.Client() as client, ThreadPoolExecutor(self._concurrency) as pool:
+            yield from pool.map(written, range(len(prompts)))

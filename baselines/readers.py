@@ -12,8 +12,8 @@ def load_reader(request: SystemRequest) -> Reader:
     """The reader of `request`; a `UserError` if there is none of that name."""
     wanted = request.reader
     if wanted and "@http" in wanted:
-        from baselines.endpoint import Endpoint, EndpointReader
+        from baselines.endpoint import EndpointReader, parse_endpoint
 
         window = read_config(model_directory(request.model)).window
-        return EndpointReader(Endpoint.parse(wanted), load_tokenizer(request.model), window, request.batch_size)
+        return EndpointReader(parse_endpoint(wanted), load_tokenizer(request.model), window, request.batch_size)
     return BackboneReader(load_backbone(wanted or request.model, request.device, request.dtype))

@@ -6,13 +6,15 @@ from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
+import httpx2
 import pytest
 
-from baselines.endpoint import Endpoint, EndpointReader
+from baselines.endpoint import EndpointReader, parse_endpoint
 from baselines.hipporag.language_model import LanguageModel, LanguageModelOpenIE, recognition
 from baselines.rag import Rag
 from baselines.retrievers import BM25
 from msa_bench.contracts import Question, SystemRequest
+from msa_bench.endpoint import Completion, Endpoint, chat
 from msa_bench.errors import UserError
 
 from .conftest import CharTokenizer, ListCorpus
@@ -64,7 +66,7 @@ def test_an_endpoint_reads_the_prompt_as_one_user_turn_and_its_tokens_are_the_se
 ) -> None:
     monkeypatch.setenv("OPENAI_API_KEY", "secret")
     server.says(" An owl. ")
-    reader = EndpointReader(Endpoint("big", server.url), CharTokenizer(), 200)  # type: ignore[arg-type]
+    reader = EndpointReader(parse_endpoint(f"big@{server.url}"), CharTokenizer(), 200)  # type: ignore[arg-type]
     monkeypatch.setattr("baselines.rag.load_reader", lambda request: reader)
     rag = Rag("rag-bm25", BM25(), SystemRequest("toy", max_answer_tokens=10))
     rag.index(ListCorpus(["owl", "fox"]))
@@ -78,40 +80,52 @@ def test_an_endpoint_reads_the_prompt_as_one_user_turn_and_its_tokens_are_the_se
     assert rag.describe()["reader"] == "big"
 
 
+def asked(url: str) -> Completion:
+    with httpx2.Client() as client:
+        return chat(client, Endpoint(url, "m", attempts=3, backoff_seconds=0), "?", 5)
+
+
 def test_a_busy_endpoint_is_asked_again_and_a_dead_one_named(server: Server) -> None:
     server.replies = [(503, ""), (429, ""), (200, completion("yes"))]
-    assert Endpoint("m", server.url, wait_seconds=0).chat("?", 5).text == "yes"
+    assert asked(server.url).text == "yes"
     assert len(server.asked) == 3
     server.replies = [(503, "")]
-    with pytest.raises(UserError, match="did not answer after 5 attempts"):
-        Endpoint("m", server.url, wait_seconds=0).chat("?", 5)
+    with pytest.raises(UserError, match=r"does not answer \(status 503\)"):
+        asked(server.url)
+    assert len(server.asked) == 6
+    with pytest.raises(UserError, match="does not answer"):
+        asked("http://127.0.0.1:9/v1")
 
 
-@pytest.mark.parametrize(
-    ("reply", "sentence"),
-    [
-        ((401, "no key"), "refused .status 401.: no key"),
-        ((200, "<html>"), "sent no JSON"),
-        ((200, '{"choices": []}'), "no chat completion"),
-    ],
-)
-def test_an_endpoint_that_refuses_or_is_none_is_said_in_one_sentence(
-    server: Server, reply: tuple[int, str], sentence: str
-) -> None:
-    server.replies = [reply]
-    with pytest.raises(UserError, match=sentence):
-        Endpoint("m", server.url, wait_seconds=0).chat("?", 5)
+@pytest.mark.parametrize("reply", ["<html>", '{"choices": []}', "[]"])
+def test_what_is_no_completion_is_said_in_one_sentence(server: Server, reply: str) -> None:
+    server.replies = [(200, reply)]
+    with pytest.raises(UserError, match=r"no chat completion.*mostly ends in /v1"):
+        asked(server.url)
+
+
+def test_a_refusal_is_not_asked_again(server: Server) -> None:
+    server.replies = [(401, "no key")]
+    with pytest.raises(UserError, match=r"refuses with status 401 \(no key\)"):
+        asked(server.url)
     assert len(server.asked) == 1
+
+
+@pytest.mark.parametrize("address", ["http://me:hush@host/v1", "https://host/v1?key=hush"])
+def test_an_address_that_no_record_may_show_is_refused_without_showing_it(address: str) -> None:
+    with pytest.raises(UserError, match="cannot hold a password or a query") as raised:
+        parse_endpoint(f"big@{address}")
+    assert "hush" not in str(raised.value)
 
 
 @pytest.mark.parametrize("text", ["model", "@http://x", "model@ftp://x"])
 def test_what_is_no_endpoint_is_refused(text: str) -> None:
     with pytest.raises(UserError, match="is no endpoint"):
-        Endpoint.parse(text)
+        parse_endpoint(text)
 
 
 def test_a_language_model_extracts_and_filters(server: Server) -> None:
-    reader = EndpointReader(Endpoint("m", server.url), CharTokenizer(), 5000, concurrency=1)  # type: ignore[arg-type]
+    reader = EndpointReader(Endpoint(server.url, "m"), CharTokenizer(), 5000, concurrency=1)  # type: ignore[arg-type]
     model = LanguageModel("m", reader)
     server.says('{"entities": ["Fox"], "triples": []}', "no JSON")
     read = list(LanguageModelOpenIE(model).extract(["the Fox", "an owl"]))

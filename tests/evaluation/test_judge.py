@@ -13,8 +13,8 @@ sys.path.insert(0, str(Path(__file__).parent))
 from judge_server import FAULTS, serving
 from llama_server import llama_server
 
+from msa_bench.endpoint import Endpoint
 from msa_bench.errors import UserError
-from msa_bench.evaluation.judge.client import Endpoint
 from msa_bench.evaluation.judge.grades import with_grades
 from msa_bench.evaluation.judge.grading import grade
 from msa_bench.evaluation.judge.prompt import DEFAULT, filled, read_grade, read_prompt

@@ -18,8 +18,9 @@ from pathlib import Path
 import httpx2
 
 from msa_bench.contracts import Progress, no_progress
+from msa_bench.endpoint import Endpoint
 from msa_bench.errors import UserError
-from msa_bench.evaluation.judge.client import Endpoint, Reply, Spending, UnavailableError, ask
+from msa_bench.evaluation.judge.client import Reply, Spending, UnavailableError, ask
 
 DEAD_AFTER = 5
 """So many prompts in a row without an answer from the server, each after all its attempts, and the judge is dead."""

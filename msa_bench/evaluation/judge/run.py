@@ -11,9 +11,10 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from msa_bench.contracts import Progress, no_progress
+from msa_bench.endpoint import Endpoint
 from msa_bench.errors import UserError
 from msa_bench.evaluation.config import RunConfig
-from msa_bench.evaluation.judge.client import Endpoint, is_loopback
+from msa_bench.evaluation.judge.client import is_loopback
 from msa_bench.evaluation.judge.grades import MOST_MISSING, known_grades, mean_grade
 from msa_bench.evaluation.judge.grading import Graded, grade
 from msa_bench.evaluation.judge.prompt import HIGHEST, filled, read_prompt
