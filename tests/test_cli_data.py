@@ -37,6 +37,14 @@ def test_a_sound_directory_is_counted_and_a_bad_line_pointed_at(command: Command
     assert "Line 2 of bad/corpus.jsonl is not JSON" in error
 
 
+def test_a_key_that_means_nothing_is_named_lest_it_be_a_slip(command: Command) -> None:
+    write(Path("own"), '{"id": "p", "text": "Ada did."}\n')
+    slip = {"gold" if key == "gold_ids" else key: value for key, value in QUESTION.items()}
+    Path("own/questions.jsonl").write_text(json.dumps(slip | {"type": "bridge"}) + "\n")
+    _, out, _ = command("data", "check", "own")
+    assert "keys of questions that are not read: gold, type" in out
+
+
 @pytest.mark.usefixtures("no_hub")
 def test_without_data_and_network_a_run_names_three_ways_and_leaves_nothing(command: Command) -> None:
     status, _, error = command("run", "--task", "hotpotqa", "--system", "toy-echo", "--out", "run")

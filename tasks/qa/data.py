@@ -26,13 +26,15 @@ class RawQuestion:
 
 @dataclass(frozen=True)
 class QAData:
-    """All passages (lazy where the source allows it) and questions of a data set; equal `sha256` means equal data."""
+    """All passages (lazy where the source allows it) and questions of a data set; equal `sha256` means equal data.
+    `unread` are keys of questions that mean nothing here."""
 
     passages: Sequence[str]
     questions: Sequence[RawQuestion]
     source: str
     sha256: str
     notes: tuple[str, ...] = ()
+    unread: tuple[str, ...] = ()
 
 
 def passage_text(title: str, text: str) -> str:

@@ -21,6 +21,7 @@ from msa_bench.errors import UserError
 from tasks.qa.data import QAData, RawQuestion, passage_text
 
 QUESTIONS, CORPUS = "questions.jsonl", "corpus.jsonl"
+_KEYS = frozenset({"id", "question", "answers", "gold_ids", "alt_ids", "rel1_ids", "relevance"})
 
 
 def read_jsonl(directory: Path) -> QAData:
@@ -29,18 +30,21 @@ def read_jsonl(directory: Path) -> QAData:
     digest = sha256(corpus_sha256.encode())
     questions: list[RawQuestion] = []
     seen: dict[str, int] = {}
+    unread: set[str] = set()
     file = directory / QUESTIONS
     for number, _, line in _lines(file):
         digest.update(line)
         where = f"Line {number} of {file}"
-        question = _question(_object(line, where), places, where)
+        row = _object(line, where)
+        unread |= row.keys() - _KEYS
+        question = _question(row, places, where)
         if question.id in seen:
             raise UserError(f"{where} has the id {question.id!r} of line {seen[question.id]}; ids must differ.")
         seen[question.id] = number
         questions.append(question)
     if not questions:
         raise UserError(f"{file} holds no question; write one JSON object per line with id, question and answers.")
-    return QAData(passages, questions, "JSONL files", digest.hexdigest())
+    return QAData(passages, questions, "JSONL files", digest.hexdigest(), unread=tuple(sorted(unread)))
 
 
 class JsonlPassages(Sequence[str]):

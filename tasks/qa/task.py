@@ -43,6 +43,7 @@ class QATask:
             "questions with answers": sum(bool(question.answers) for question in data.questions),
             "questions with gold passages": sum(bool(question.gold) for question in data.questions),
             "questions with graded passages": sum(bool(question.grades) for question in data.questions),
+            "keys of questions that are not read": ", ".join(data.unread) or "none",
             "sha256": data.sha256,
         }
 
