@@ -25,7 +25,9 @@ from msa_bench.model.config import MSAConfig
 from msa_bench.model.upload import upload
 
 CHUNKS_AT_ONCE = {"cpu": 16_384, "cuda": 262_144}
-"""Chunks scored per slice: what bounds the memory of their products."""
+PRODUCTS_AT_ONCE = {"cpu": 2**22, "cuda": 2**28}
+"""At most so many chunks are scored in a slice, and so many of their products with routing tokens held: on a CPU few
+enough to be in its cache still when the best token is looked for."""
 
 Path = Literal["auto", "torch", "triton", "reference"]
 
@@ -90,7 +92,7 @@ class Routing:
         else:
             index = self.packed[:, None, :, None].expand(-1, queries.shape[1], -1, queries.shape[3])
             joined = join_heads(scaled_queries(queries.gather(2, index), msa), keys.values.shape[1])
-            chunks = torch.cat([_best_tokens(part, joined) for part in _slices(keys)])
+            chunks = torch.cat([_best_tokens(part, joined) for part in _slices(keys, joined.shape[:2].numel())])
             found = reduce_chunks(chunks, spans.offsets, msa.chunk_reduce)
         silent = ~self.routes.any(1)
         return found.masked_fill(upload(silent, found.device)[:, None], _NOTHING) if bool(silent.any()) else found
@@ -164,8 +166,9 @@ def _products(keys: Tensor, queries: Tensor) -> Tensor:
     return keys.float() @ queries.float().T
 
 
-def _slices(keys: RoutingKeys) -> list[RoutingKeys]:
-    size = CHUNKS_AT_ONCE[keys.values.device.type]
+def _slices(keys: RoutingKeys, columns: int) -> list[RoutingKeys]:
+    kind = keys.values.device.type
+    size = max(1, min(CHUNKS_AT_ONCE[kind], PRODUCTS_AT_ONCE[kind] // columns))
     return [keys[start : start + size] for start in range(0, len(keys), size)]
 
 

@@ -67,13 +67,14 @@ def test_scores_are_the_similarities_reduced_over_heads_tokens_and_chunks(
 
 
 @pytest.mark.parametrize("head_reduce", ["mean", "max"])
+@pytest.mark.parametrize("bound", ["CHUNKS_AT_ONCE", "PRODUCTS_AT_ONCE"])
 def test_scores_do_not_depend_on_how_many_chunks_are_scored_at_once(
-    head_reduce: str, monkeypatch: pytest.MonkeyPatch
+    head_reduce: str, bound: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     queries, routes, keys = case(4, 2)
     msa = settings(head_reduce=head_reduce)
     whole = document_scores(queries, routes, keys, OFFSETS, msa)
-    monkeypatch.setitem(routing.CHUNKS_AT_ONCE, "cpu", 3)
+    monkeypatch.setitem(getattr(routing, bound), "cpu", 3)
     monkeypatch.setattr(reference, "SLICE_CHUNKS", 3)
     torch.testing.assert_close(document_scores(queries, routes, keys, OFFSETS, msa), whole)
 
