@@ -39,16 +39,16 @@ class EmbeddingCache:
         self.made = 0
         self._parts: list[Vectors] = []
         self._where: dict[bytes, tuple[int, int]] = {}
-        for keys in sorted(self.directory.glob("*.keys.npy")):
-            self._read(keys)
+        self._seen: set[str] = set()
 
     def embed(
         self, texts: Iterable[str], total: int, progress: Progress = no_progress, what: str = "passages"
     ) -> Vectors:
         """Unit vectors `[total, dimension]` of `texts`, made where the cache has none; a block of texts at a time.
 
-        `made` counts the vectors that were not there before.
+        `made` counts the vectors that were not there before, nor written by another cache of the directory since.
         """
+        self._catch_up()
         vectors = np.empty((total, self.encoder.dimension), np.float32)
         done = 0
         source = iter(texts)
@@ -64,6 +64,13 @@ class EmbeddingCache:
             done += len(block)
             progress(f"embed {what}", done, total, what)
         return vectors
+
+    def _catch_up(self) -> None:
+        """Read what has come to the directory: before this cache, or by another system of the same run."""
+        for keys in sorted(self.directory.glob("*.keys.npy")):
+            if keys.name not in self._seen:
+                self._seen.add(keys.name)
+                self._read(keys)
 
     def _read(self, keys_file: Path) -> None:
         vectors_file = keys_file.with_name(keys_file.name.replace(".keys.", ".vectors."))
@@ -89,4 +96,5 @@ class EmbeddingCache:
             with part.open("wb") as file:
                 np.save(file, array, allow_pickle=False)
             part.replace(self.directory / f"{stem}.{kind}.npy")
+        self._seen.add(f"{stem}.keys.npy")
         self._add(rows, vectors)

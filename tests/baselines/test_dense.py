@@ -46,6 +46,16 @@ def test_an_embedding_is_made_once_and_kept_for_the_next_run_and_the_next_corpus
     assert np.allclose(dense.vectors, WordEncoder().encode(other.texts))
 
 
+def test_systems_of_one_run_share_what_any_of_them_has_embedded(tmp_path: Path) -> None:
+    encoders = WordEncoder(), WordEncoder()
+    first, second = (_dense(tmp_path, encoder) for encoder in encoders)  # made before any of them is given the corpus
+    first.index(CORPUS)
+    second.index(CORPUS)
+    assert encoders[0].seen == CORPUS.texts
+    assert encoders[1].seen == []
+    assert np.array_equal(first.vectors, second.vectors)
+
+
 def test_a_killed_embedding_keeps_the_blocks_it_finished(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(embeddings, "BLOCK", 2)
     encoder = WordEncoder()
