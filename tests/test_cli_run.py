@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -28,12 +29,14 @@ TOY = ("run", "--task", "toy", "--system", "toy-echo", "--system", "toy-ranked",
 
 
 def start(site: Path, *arguments: str, **environment: str) -> subprocess.Popen[str]:
+    """The command in a process that Ctrl-C reaches, also where these tests run in the background, which ignores it."""
     return subprocess.Popen(
         [sys.executable, "-c", TOY_COMMAND, *arguments],
         env=os.environ | {"PYTHONPATH": f"{site}{os.pathsep}{TESTS}", **environment},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
+        preexec_fn=partial(signal.signal, signal.SIGINT, signal.SIG_DFL),
     )
 
 
