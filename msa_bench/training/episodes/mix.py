@@ -15,6 +15,7 @@ from pathlib import Path
 from msa_bench.errors import UserError, unknown
 from msa_bench.seeding import generator
 from msa_bench.training.episodes import chains, facts, needles
+from msa_bench.training.episodes.clozes import clozes
 from msa_bench.training.episodes.episode import Episode, Generate
 from msa_bench.training.episodes.pairs import qa_pairs, title_pairs
 
@@ -34,6 +35,7 @@ INVENTED: Mapping[str, Generate] = {
 FROM_FILES: Mapping[str, tuple[str, Callable[[Path], Generate]]] = {
     "titles": ("title_text_pairs.jsonl.gz", title_pairs),
     "qa": ("qa_pairs.jsonl.gz", qa_pairs),
+    "clozes": ("qa_pairs.jsonl.gz", clozes),
 }
 """Generators over a file of the data directory; the file may also be there without `.gz`."""
 
@@ -49,6 +51,7 @@ DEFAULT_WEIGHTS: Mapping[str, float] = {
     "absent": 0.7,
     "titles": 2,
     "qa": 2,
+    "clozes": 2,
 }
 
 

@@ -16,23 +16,28 @@ def tidy(text: str) -> str:
     return " ".join(text.split())
 
 
+def sentences(text: str) -> list[str]:
+    """The sentences of `text`, about: an abbreviation before a capital ends one too."""
+    return _SENTENCE_END.split(text)
+
+
 def window(rng: Random, text: str, words: int, keep: str = "") -> str:
     """At most `words` words of `text` in whole sentences around a random one, or around the first that holds `keep`."""
     if text.count(" ") < words:
         return text
-    sentences = _SENTENCE_END.split(text)
-    first = next((place for place, each in enumerate(sentences) if keep and keep in each), None)
+    parts = sentences(text)
+    first = next((place for place, each in enumerate(parts) if keep and keep in each), None)
     if first is None:
-        first = int(rng.random() * len(sentences))
-    lengths = [sentence.count(" ") + 1 for sentence in sentences]
+        first = int(rng.random() * len(parts))
+    lengths = [sentence.count(" ") + 1 for sentence in parts]
     last, room = first, words - lengths[first]
     if room < 0:
-        return " ".join(sentences[first].split(" ")[:words])
+        return " ".join(parts[first].split(" ")[:words])
     while True:
         fits_before = first > 0 and lengths[first - 1] <= room
-        fits_after = last + 1 < len(sentences) and lengths[last + 1] <= room
+        fits_after = last + 1 < len(parts) and lengths[last + 1] <= room
         if not (fits_before or fits_after):
-            return " ".join(sentences[first : last + 1])
+            return " ".join(parts[first : last + 1])
         if fits_after and (not fits_before or rng.random() < 0.6):
             last += 1
             room -= lengths[last]
