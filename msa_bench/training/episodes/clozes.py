@@ -81,7 +81,7 @@ def clozes(path: Path) -> Generate:
     question are its hard negatives, and asked about too."""
     rows = read_pairs(path)
     shelf = cache(lambda: Shelf([row for row in rows if row.source != _STORIES]))
-    titled = cache(lambda: [one for one in shelf().passages if one.title and one.title.count(" ") < _TITLE_WORDS])
+    titled = cache(lambda: [one for one in shelf().passages if name(one) and one.title.count(" ") < _TITLE_WORDS])
 
     def generate(rng: Random) -> Episode:
         while True:
@@ -92,7 +92,7 @@ def clozes(path: Path) -> Generate:
         near = shelf().near(_row(asked, passage))
         if rng.random() < _TWO_SHARE and near:
             other = pick(rng, near if rng.random() < 0.5 else titled())
-            two = _two(rng, passage, other) if other.title and name(other) != name(passage) else None
+            two = _two(rng, passage, other) if name(other) and name(other) != name(passage) else None
             if two is not None:
                 return two
         others = [_other(rng, each) for each in rng.sample(near, min(_NEAR, len(near)))]
@@ -139,11 +139,14 @@ def _clue(rng: Random, held: str, title: str) -> Asked | None:
 
 def _blank(rng: Random, held: str, title: str) -> Asked | None:
     """The sentence `held` with a date, year, number or name in it asked for, mostly with the title named."""
-    found = [(match, words) for pattern, words in _BLANKS for match in [*pattern.finditer(held)]
-             if not _overlap(match[0], title)]  # fmt: skip
+    found: dict[int, tuple[re.Match[str], tuple[str, ...]]] = {}
+    for pattern, words in _BLANKS:
+        for match in pattern.finditer(held):
+            if not _overlap(match[0], title):
+                found.setdefault(match.start(), (match, words))
     if not found:
         return None
-    match, words = pick(rng, found)
+    match, words = pick(rng, list(found.values()))
     before, after = held[: match.start()].strip(), held[match.end() :].strip(" .")
     if rng.random() < _NAMED_SHARE:
         before = _PRONOUN.sub(lambda _: title, before)
@@ -191,7 +194,7 @@ def _two(rng: Random, first: Passage, second: Passage) -> Episode | None:
 
 def _other(rng: Random, passage: Passage) -> tuple[str, Episode | None]:
     """A passage as a document, with a question about it where something can be asked."""
-    asked = _asked(rng, passage) if passage.title else None
+    asked = _asked(rng, passage) if name(passage) else None
     if asked is None:
         return _document(rng, passage, ""), None
     text = _document(rng, passage, asked.held)
