@@ -12,7 +12,7 @@ from msa_bench.training.episodes.episode import Episode
 CLUB = {"title": "Blue Club", "text": "Blue Club is a rowing club in Orlo. It was founded by Ida Voss in 1904."}
 POET = {
     "title": "Ana Ruiz (poet)",
-    "text": "Ana Ruiz (born 3 May 1931) is a Spanish poet. She moved to Tarn and wrote 12 plays before her death there.",
+    "text": "Ana Ruiz (born 3 May 1931) is a Spanish poet. She moved to Tarn and wrote 12 plays before her death.",
 }
 LEADER = {"title": "Bo Lind", "text": "Bo Lind (born 9 June 1950) is a Danish rower. He joined the Blue Club in 1971."}
 
