@@ -33,7 +33,7 @@ _CUT_BEFORE, _CUT_AFTER = 8, 3
 
 _MONTH = "(?:January|February|March|April|May|June|July|August|September|October|November|December)"
 _NAME = r"[A-Z][\w'’.-]*\w(?: (?:(?:of|de|von|van|the|and) (?:the )?)?[A-Z][\w'’.-]*\w)*"
-_BLANKS = (
+_BLANKS: tuple[tuple[re.Pattern[str], tuple[str, ...]], ...] = (
     (re.compile(rf"\b(?:{_MONTH} \d{{1,2}}, \d{{4}}|\d{{1,2}} {_MONTH} \d{{4}})\b"), ("what date", "which date")),
     (re.compile(r"(?<![\w,–-])(?:1\d|20)\d\d\b(?![,–-]\d)"), ("what year", "which year")),
     (re.compile(r"(?<![\w.,$])\d(?:[\d,.]*\d)?(?= [a-z]+s\b)"), ("how many",)),
