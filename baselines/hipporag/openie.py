@@ -6,7 +6,8 @@
 
 Two backends. `heuristic`, the offline default, is rules: capitalised spans and years are entities; the sentence's
 subject is its first entity where it begins with it, else the passage's title (which also stands for "He", "The film",
-or part of its own name); "X is a Y" and "the R of X is Y" are read as such. `llm` asks a language model for JSON.
+or part of its own name); "X is a Y", "the R of X is Y" and "one of the R for X is: Y" are read as such. `llm` asks a
+language model for JSON.
 """
 
 from __future__ import annotations
@@ -29,7 +30,9 @@ _ENTITY = re.compile(
     rf"{_NAME}(?:(?:{_JOINED})?\s+(?:{_NAME}|\d+\b))*|\b\d{{1,2}}\s+[A-Z]\w+\s+\d{{4}}\b|\b\d{{3,4}}s?\b"
 )
 _COPULA = re.compile(r"\b(?:is|was|are|were)\s+(?:an?|the|one of the)?\s*((?:[\w’'-]+\s*){1,5})")
-_OF_IS = re.compile(r"\b[Tt]he\s+([a-z][\w\s-]{1,40}?)\s+of\s+(.+?)\s+(?:is|was|are|were)\s+([^,.;]+)")
+_RELATION_IS = re.compile(
+    r"\b[Tt]he\s+([a-z][\w\s-]{1,40}?)\s+(?:of\s+(.+?)|for\s+(\S+(?:\s+\S+){0,3}?))\s+(?:is|was|are|were):?\s+([^,.;]+)"
+)
 _OPENERS = frozenset(
     re.findall(
         r"\w+",
@@ -64,7 +67,7 @@ def normalise(name: str) -> str:
 class Heuristic:
     """Extraction by rules, at thousands of passages per second; no model, no network."""
 
-    name = "heuristic-1"
+    name = "heuristic-2"
 
     def extract(self, passages: Sequence[str]) -> Iterator[Extraction]:
         for passage in passages:
@@ -103,9 +106,9 @@ def _entities(sentence: str) -> list[tuple[int, int, str]]:
 
 
 def _triples(sentence: str, spans: Sequence[tuple[int, int, str]], title: str) -> Iterator[Triple]:
-    if described := _OF_IS.search(sentence):
-        relation, subject, value = described.groups()
-        yield subject, relation, value
+    if described := _RELATION_IS.search(sentence):
+        relation, whole, named_for, value = described.groups()
+        yield whole or named_for, relation, value
     if not spans and not title:
         return
     begins = bool(spans) and len(sentence[: spans[0][0]].split()) <= 1 and not spans[0][2][0].isdigit()

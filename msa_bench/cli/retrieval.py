@@ -17,6 +17,9 @@ def retrieval(
         list[str], typer.Option(help="A task whose questions name gold passages, repeatable.", metavar="NAME[=DIR]")
     ],
     data: Annotated[Path | None, typer.Option(help="Directory with the data of a task given without one.")] = None,
+    subtask: Annotated[
+        list[str] | None, typer.Option(help="A part of the task, repeatable.", show_default="all")
+    ] = None,
     system: Annotated[
         list[str] | None, typer.Option(help="A retrieval baseline, repeatable.", show_default=", ".join(SYSTEMS))
     ] = None,
@@ -26,7 +29,7 @@ def retrieval(
     length: Annotated[
         str | None, typer.Option(help="Tokens in the memory.", metavar="LENGTH", show_default="all")
     ] = None,
-    samples: Annotated[int, typer.Option(help="Questions per task.")] = 500,
+    samples: Annotated[int, typer.Option(help="Questions per task or subtask.")] = 500,
     seed: Annotated[int, typer.Option(help="Seed of the data.")] = 42,
     ablate: Annotated[
         list[str] | None, typer.Option(help="A switch of a system to set, repeatable.", metavar="KEY=VALUE")
@@ -42,7 +45,7 @@ def retrieval(
     from msa_bench.errors import UserError
     from msa_bench.evaluation.config import make_config
     from msa_bench.evaluation.retrieval import measure
-    from msa_bench.evaluation.runner import system_requests
+    from msa_bench.evaluation.runner import chosen_subtasks, system_requests
     from msa_bench.evaluation.store import write_json
     from msa_bench.reporting.progress import ProgressDisplay
     from msa_bench.reporting.retrieval import print_retrieval
@@ -64,11 +67,12 @@ def retrieval(
             requests = system_requests(config, factories)
             here = Path(place) if place else data
             count = token_counter(model)
-            dataset = registry.make_task(name).load(TaskRequest(config.length, samples, seed, count, data=here))
-            result = measure(
-                name, dataset, {key: factories[key].retriever(requests[key]) for key in factories}, progress
-            )
-            rows += result["rows"]
+            source = registry.make_task(name)
+            for part in chosen_subtasks(source, subtask or ()):
+                dataset = source.load(TaskRequest(config.length, samples, seed, count, subtask=part, data=here))
+                retrievers = {key: factories[key].retriever(requests[key]) for key in factories}
+                result = measure(part or name, dataset, retrievers, progress)
+                rows += result["rows"]
     result["rows"] = rows
     print_retrieval(rows, errors if as_json else Console())
     if out:

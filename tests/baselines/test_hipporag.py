@@ -51,6 +51,11 @@ def test_the_rules_read_titles_copulas_lists_and_of_phrases() -> None:
     assert ("levity", "composer", "mark oliver everett") in read.triples
 
 
+def test_the_rules_read_what_something_is_for_someone_in_lower_case() -> None:
+    read = by_rules("Rain fell on the roofs. One of the special magic numbers for calm-otter is: 5410293. It was late.")
+    assert ("calm otter", "special magic numbers", "5410293") in read.triples
+
+
 @pytest.mark.parametrize(
     "passage", ["", "...", "rain fell.", "\n\n", "一二三。", "The", "A\n", "lower case title\nand no name"]
 )
