@@ -1,7 +1,8 @@
 """What runs have cost, read from their directories, and what another run will cost by that.
 
 Seconds to make an index are proportional to its tokens. Seconds for an answer are those measured at the nearest length,
-or, with several lengths, on the line between them. Memory is that of the nearest length, and what the longer index
+or, with several lengths, on the line between them; with a single one they are proportional to the length if an answer
+reads the whole text. Memory is that of the nearest length, and what the longer index
 takes beyond its own.
 """
 
@@ -26,8 +27,8 @@ class Rate:
 
     `length` is in tokens (0 where the data decide it), `index_tokens` those of all its indexes, each `indexed`
     `corpora`; `index_seconds` of one token is None where every index was opened instead of made, `answer_seconds` are
-    of one question in all variants, `index_bytes` of one corpus, `memory_bytes` the most the process held, and
-    `overhead_seconds` what the run took beyond indexing and answering.
+    of one question in all variants, for which the most a variant reads is `answer_tokens`, `index_bytes` of one corpus,
+    `memory_bytes` the most the process held, and `overhead_seconds` what the run took beyond indexing and answering.
     """
 
     system: str
@@ -39,6 +40,7 @@ class Rate:
     index_tokens: float
     seconds_per_token: float | None
     answer_seconds: float
+    answer_tokens: float
     index_bytes: float
     memory_bytes: int
     overhead_seconds: float | None
@@ -108,12 +110,16 @@ def estimate(cell: Cell, encodes: bool, rates: Sequence[Rate], device: str) -> E
 
 def answer_seconds(rates: Sequence[Rate], length: int) -> float:
     """Seconds for an answer at `length` tokens, on the line between the measured lengths around it or, beyond them,
-    on that of the last two, but never less than at the nearest."""
+    on that of the last two or, after a single one, in proportion if it read the whole text; never less than at the
+    nearest."""
     by_length: dict[int, list[float]] = {}
     for one in rates:
         by_length.setdefault(one.length, []).append(one.answer_seconds)
     points = sorted((key, median(values)) for key, values in by_length.items())
-    if len(points) == 1 or length <= points[0][0]:
+    if len(points) == 1:
+        reads_all = 0 < rates[0].length <= rates[0].answer_tokens
+        return points[0][1] * (max(length / rates[0].length, 1.0) if reads_all else 1.0)
+    if length <= points[0][0]:
         return points[0][1]
     after = next((place for place, (at, _) in enumerate(points) if at >= length), len(points) - 1)
     (x0, y0), (x1, y1) = points[after - 1], points[after]
@@ -154,12 +160,19 @@ def _rate(run: Path, record: Mapping[str, Any], summary: Mapping[str, Any], syst
         index_tokens=sum(one["tokens"] for one in indexes) / len(indexes),
         seconds_per_token=seconds / tokens if tokens else None,
         answer_seconds=sum(one["mean_seconds"] for one in timings) / subtasks,
+        answer_tokens=max(_tokens_read(summary, system), default=0.0),
         index_bytes=sum(one["bytes"] for one in indexes) / len(indexes),
         memory_bytes=max(peak["rss_bytes"], peak.get("gpu_bytes", 0)),
         overhead_seconds=_overhead(record, summary),
         source=str(run.parent if len(record["systems"]) == 1 else run),
         hardware=f"{gpus[0] if gpus else machine['cpu']}, {machine['cores']} cores",
     )
+
+
+def _tokens_read(summary: Mapping[str, Any], system: str) -> list[float]:
+    """Mean tokens an answer of each variant and subtask reads."""
+    parts = [part for row in summary["rows"] if row["system"] == system for part in row["subtasks"]]
+    return [float(part["tokens_in"]) for part in parts]
 
 
 def _overhead(record: Mapping[str, Any], summary: Mapping[str, Any]) -> float | None:

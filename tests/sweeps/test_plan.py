@@ -22,6 +22,7 @@ RATE = Rate(
     index_tokens=1100,
     seconds_per_token=0.01,
     answer_seconds=2.0,
+    answer_tokens=300.0,
     index_bytes=1000,
     memory_bytes=5000,
     overhead_seconds=3.0,
@@ -85,6 +86,12 @@ def test_answers_between_and_beyond_the_measured_lengths_lie_on_a_line() -> None
     assert answer_seconds([rates[1]], 100_000) == 3.0
     falling = [replace(rates[0], answer_seconds=3.0), replace(rates[1], answer_seconds=1.0)]
     assert answer_seconds(falling, 10_000) == 1.0
+
+
+def test_after_a_single_length_an_answer_that_reads_everything_takes_longer_over_more() -> None:
+    everything = replace(RATE, length=1000, answer_tokens=1100.0)
+    assert [answer_seconds([everything], length) for length in (500, 1000, 8000)] == [2.0, 2.0, 16.0]
+    assert answer_seconds([replace(everything, answer_tokens=999.0)], 8000) == 2.0
 
 
 def test_cheap_memories_come_first_and_the_runs_of_one_together(tmp_path: Path) -> None:
