@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from toy_episodes import drawn, pair, written
 
+from msa_bench.errors import UserError
 from msa_bench.training.episodes.clozes import clozes
 from msa_bench.training.episodes.episode import Episode
 
@@ -40,6 +41,13 @@ def test_dates_years_numbers_places_and_names_are_asked_for_by_their_own_words(m
     assert "how many plays" in asked["12"]
     assert re.search("where|what place", asked["Orlo"])
     assert re.search("who", asked["Ida Voss"])
+
+
+def test_a_name_is_asked_for_whole_or_not_at_all(tmp_path: Path) -> None:
+    era = {"title": "Ana Ruiz", "text": "Ana Ruiz wrote with Emil Holt singers of the Early Romantic eras at home."}
+    made = drawn(clozes(written(tmp_path / "qa.jsonl", [pair(src="hotpot", positives=[era], hard_negatives=[])])), 200)
+    assert made
+    assert {one.answer for one in made} <= {"Ana Ruiz"}
 
 
 def test_pronouns_give_way_to_the_title_where_the_title_is_named(made: list[Episode]) -> None:
@@ -81,3 +89,9 @@ def test_stories_are_left_out(tmp_path: Path) -> None:
     club = pair(src="hotpot", positives=[CLUB], hard_negatives=[])
     made = drawn(clozes(written(tmp_path / "qa.jsonl", [story, club])), 50)
     assert {each.split("\n")[0] for one in made for each in one.documents} == {"Blue Club"}
+
+
+def test_without_titled_passages_the_source_says_so(tmp_path: Path) -> None:
+    nothing = written(tmp_path / "qa.jsonl", [pair(src="hotpot", positives=[UNNAMED], hard_negatives=[])])
+    with pytest.raises(UserError, match="leave the source clozes out"):
+        drawn(clozes(nothing), 1)

@@ -15,6 +15,7 @@ from pathlib import Path
 from msa_bench.errors import UserError, unknown
 from msa_bench.seeding import generator
 from msa_bench.training.episodes import chains, facts, needles
+from msa_bench.training.episodes.bridges import bridges
 from msa_bench.training.episodes.clozes import clozes
 from msa_bench.training.episodes.episode import Episode, Generate
 from msa_bench.training.episodes.pairs import qa_pairs, title_pairs
@@ -36,6 +37,7 @@ FROM_FILES: Mapping[str, tuple[str, Callable[[Path], Generate]]] = {
     "titles": ("title_text_pairs.jsonl.gz", title_pairs),
     "qa": ("qa_pairs.jsonl.gz", qa_pairs),
     "clozes": ("qa_pairs.jsonl.gz", clozes),
+    "bridges": ("qa_pairs.jsonl.gz", bridges),
 }
 """Generators over a file of the data directory; the file may also be there without `.gz`."""
 
@@ -52,6 +54,7 @@ DEFAULT_WEIGHTS: Mapping[str, float] = {
     "titles": 2,
     "qa": 2,
     "clozes": 2,
+    "bridges": 2,
 }
 
 

@@ -32,7 +32,9 @@ _SHORTEST_BODY, _SHORTEST_ALONE, _ANSWER_WORDS = 4, 10, 20
 _STRIPPED_SHARE, _MEANING_SHARE, _TITLED_SHARE = 0.4, 0.15, 0.7
 # Sets whose questions need several passages, one leading to the next.
 _MULTI_HOP = frozenset({"2wiki_train500", "hotpot_train100", "hotpot_rpt_train", "musique_train100"})
-_TWO_ROUNDS_SHARE = 0.5
+_TWO_ROUNDS_SHARE = 0.8
+# Few rows have several gold passages, and reading on after the first is what an answer to them takes.
+_SEVERAL_SHARE = 0.3
 _STORIES, _STORY_NAMED_SHARE = "fairytaleqa", 0.75
 _QA_ANSWER_WORDS = 30
 _QA_WORDS = (60, 75, 90, 110)
@@ -57,13 +59,15 @@ def title_pairs(path: Path) -> Generate:
 
 
 def qa_pairs(path: Path) -> Generate:
-    """A generator over the question rows of `path`; all gold passages in one round, sometimes in two for multi-hop.
+    """A generator over the question rows of `path`, those with several gold passages drawn more often; all of them in
+    one round, sometimes in two for multi-hop.
     Passages of other rows that resemble the question are hard negatives, and asked about where they can be."""
     rows = read_pairs(path)
+    several = [row for row in rows if len(row.positives) > 1 and row.source != _STORIES]
     shelf = cache(lambda: Shelf(rows))  # made by whoever draws the first episode, which takes seconds
 
     def generate(rng: Random) -> Episode:
-        row = pick(rng, rows)
+        row = pick(rng, several if several and rng.random() < _SEVERAL_SHARE else rows)
         answer = _answer(row)
         gold = sorted(row.positives, key=lambda each: not _names(row.question, each))
         documents = [_document(rng, each, answer, row) for each in gold]
