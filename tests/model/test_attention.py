@@ -21,7 +21,7 @@ def by_definition(q: torch.Tensor, k: torch.Tensor, v: torch.Tensor) -> torch.Te
 
 
 @pytest.mark.parametrize("kv_heads", [2, 6])
-@pytest.mark.parametrize(("dtype", "tolerance"), [(torch.float32, 1e-5), (torch.bfloat16, 2e-2)])
+@pytest.mark.parametrize(("dtype", "tolerance"), [(torch.float32, 1e-5), (torch.bfloat16, 4e-2)])
 def test_attention_after_earlier_tokens_is_the_end_of_attention_over_all(
     kv_heads: int, dtype: torch.dtype, tolerance: float
 ) -> None:
