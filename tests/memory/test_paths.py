@@ -87,11 +87,15 @@ CASES = {
 }
 
 
+LARGE = {"long prompts", "many rows"}
+NAMES = [pytest.param(name, marks=pytest.mark.slow if name in LARGE else ()) for name in CASES]
+
+
 def scores(one: Case, way: Way, kind: KeyKind = "exact") -> Tensor:
     return document_scores(one.queries, one.routes, stored_keys(one.keys, kind), one.offsets, MSA, way)
 
 
-@pytest.mark.parametrize("name", CASES)
+@pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("way", ["torch", "triton"])
 def test_exact_scores_and_selections_are_those_of_the_definition(name: str, way: Way) -> None:
     wanted, found = scores(CASES[name], "reference"), scores(CASES[name], way)
@@ -102,7 +106,7 @@ def test_exact_scores_and_selections_are_those_of_the_definition(name: str, way:
 
 
 @pytest.mark.parametrize("kind", ["fp8", "int8"])
-@pytest.mark.parametrize("name", CASES)
+@pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("way", ["torch", "triton"])
 def test_scores_of_8_bit_keys_are_near_the_exact_ones(name: str, way: Way, kind: KeyKind) -> None:
     wanted, found = scores(CASES[name], "reference"), scores(CASES[name], way, kind)

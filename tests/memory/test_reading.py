@@ -60,6 +60,7 @@ def test_a_worker_that_dies_is_an_error_not_a_wait() -> None:
         list(windows(CrashingCorpus(("fine",) * 50, crash="exit"), tiny.tokenizer(), 5, 2, range(50)))
 
 
+@pytest.mark.slow
 def test_workers_that_end_as_they_start_are_an_error_not_a_wait(tmp_path: Path) -> None:
     script = tmp_path / "unguarded.py"  # every worker would begin by running it, and ends with an error
     script.write_text(
@@ -79,6 +80,7 @@ def test_what_a_document_raises_is_raised_here() -> None:
         list(windows(CrashingCorpus(("fine",) * 50, crash="raise"), tiny.tokenizer(), 5, 2, range(50)))
 
 
+@pytest.mark.slow
 def test_workers_do_not_outlive_a_main_process_that_is_killed() -> None:
     script = (
         "import tiny, toys, time; from msa_bench.memory.reading import windows\n"
