@@ -98,8 +98,13 @@ all_tests() {
     step "check the format" "$python" -m ruff format --check .
     step "check types" "$python" -m mypy
     fetch_backbone
-    step "run the tests" "$python" -m pytest
+    run_tests "run the tests"
     gate
+}
+
+# Two processes of one core each.
+run_tests() {
+    OMP_NUM_THREADS=1 step "$1" "$python" -m pytest -n 2 --dist loadfile "${@:2}"
 }
 
 fetch_backbone() {
@@ -127,5 +132,5 @@ case "$*" in
         fetch_backbone
         gate
         ;;
-    "test fast") step "run the fast tests" "$python" -m pytest -m "not slow" ;;
+    "test fast") run_tests "run the fast tests" -m "not slow" ;;
 esac

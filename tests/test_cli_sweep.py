@@ -139,6 +139,7 @@ def test_a_sweep_killed_twice_ends_with_the_same_tables(command: Command, file: 
     assert answers(Path("killed")) == answers(Path("whole")) == ANSWERS
 
 
+@pytest.mark.slow
 def test_ctrl_c_says_how_to_continue(command: Command, file: Path, toys_registered: Path) -> None:
     process = start(toys_registered, "sweep", "grid.yaml", TOY_SECONDS="0.1")
     deadline = time.monotonic() + 60

@@ -109,6 +109,7 @@ def test_a_real_server_grades_a_hundred_answers_through_a_line_with_a_tenth_of_f
         assert len(judge.requests) == sent
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("fault", ["429", "500", "slow", "cut", "no json", "empty", "chatty", "7", "4.5"])
 def test_an_answer_that_cannot_be_graded_is_missing_and_never_zero(tmp_path: Path, fault: str) -> None:
     with serving(lambda body, before: fault if body["messages"][0]["content"] == "prompt 3" else "0") as judge:

@@ -3,6 +3,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+import pytest
 from conftest import Command
 from report_runs import write_run
 
@@ -36,6 +37,7 @@ def test_a_place_that_cannot_be_written_is_said(tmp_path: Path, command: Command
     assert "choose another --out" in error
 
 
+@pytest.mark.slow
 def test_figures_of_labels_that_look_alike_have_files_of_their_own(tmp_path: Path, command: Command) -> None:
     write_run(tmp_path / "runs" / "one", systems={"rag": ("k=1", "k-1", "$\\no_math{$")})
     status, _, error = command("report", str(tmp_path / "runs"), "--out", "made")
@@ -45,6 +47,7 @@ def test_figures_of_labels_that_look_alike_have_files_of_their_own(tmp_path: Pat
     }
 
 
+@pytest.mark.slow
 def test_every_figure_and_table_says_what_its_numbers_rest_on(command: Command, tmp_path: Path) -> None:
     out = tmp_path / "out"
     status, _, _ = command("report", str(REFERENCE), "--out", str(out))

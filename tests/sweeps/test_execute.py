@@ -53,6 +53,7 @@ def test_a_run_that_fails_takes_no_other_one_with_it(tmp_path: Path, workers: in
     assert (again, len(told)) == ({}, 2)
 
 
+@pytest.mark.slow
 def test_a_worker_that_is_killed_ends_the_sweep_with_a_sentence(tmp_path: Path) -> None:
     cells = grid(tmp_path, SEEDS.replace("[1, 2, 3, 5]", "[1, 4]"))
     with pytest.raises(UserError, match="worker process of the sweep was killed"):
@@ -107,6 +108,7 @@ def test_a_directory_is_one_sweeps_at_a_time(tmp_path: Path) -> None:
         pass
 
 
+@pytest.mark.slow
 def test_workers_do_not_outlive_a_sweep_that_is_killed(tmp_path: Path) -> None:
     code = (
         "import sys, os, signal, time, toy_sweeps as work\n"

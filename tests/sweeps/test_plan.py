@@ -132,13 +132,17 @@ def test_a_finished_run_is_left_alone_and_another_of_its_name_is_refused(
 
 
 def test_rates_are_read_from_the_committed_run_and_other_directories_have_none(tmp_path: Path) -> None:
-    rates = {rate.system: rate for rate in rates_in([Path(__file__).parents[2] / "results" / "reference" / "quick"])}
+    quick = Path(__file__).parents[2] / "results" / "reference" / "quick"
+    rates = {rate.system: rate for rate in rates_in([quick])}
     assert rates.keys() == {"msa", "full-context", "rag-bm25"}
     msa = rates["msa"]
-    assert 0.0005 < (msa.seconds_per_token or 0) < 0.002
+    assert 0 < (msa.seconds_per_token or 0) < 0.002
     assert 1.05 < msa.index_tokens / msa.length < 1.2
-    assert 15 < rates["full-context"].answer_seconds < 25
-    assert rates["rag-bm25"].answer_seconds == pytest.approx(6.7, abs=0.5), "of three variants"
+    timings = json.loads((quick / "summary.json").read_text())["timings"]
+    for system, variants in (("msa", 1), ("full-context", 1), ("rag-bm25", 3)):
+        seconds = [one["mean_seconds"] for one in timings if one["system"] == system]
+        assert len(seconds) == 8 * variants
+        assert rates[system].answer_seconds == pytest.approx(sum(seconds) / 8)
     assert rates["full-context"].seconds_per_token is None
     assert "2 cores" in msa.hardware
     (tmp_path / "broken").mkdir()

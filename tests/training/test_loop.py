@@ -25,6 +25,7 @@ from msa_bench.training.step import Step
 Settings = Callable[..., TrainingSettings]
 
 
+@pytest.mark.slow
 def test_the_losses_fall_and_the_router_finds_more(settings: Settings) -> None:
     rates = {"learning_rate": [0.005] * 2, "router_learning_rate": [0.01] * 2}
     one = stage(steps=40, bank=[[24, 64]], samples=[[10, 320]], tokens=3500, targets=200, answer=0.0, **rates)

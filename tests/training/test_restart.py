@@ -32,6 +32,7 @@ def killed_at(step: int) -> Progress:
     return progress
 
 
+@pytest.mark.slow
 def test_a_run_that_is_killed_again_and_again_ends_as_an_unbroken_one(settings: Settings, tmp_path: Path) -> None:
     """Killed before its first save, between saves, as a stage ends, in the next stage, and just before the end."""
     stages = (stage(steps=5), stage(name="second", steps=5, attended={1: 1, 2: 2}, forced=0.5))
