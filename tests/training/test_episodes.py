@@ -209,7 +209,7 @@ def test_filler_has_20_to_110_words_and_keeps_what_is_hidden_in_order() -> None:
 
 def test_every_relation_has_three_wordings_and_names_what_it_must() -> None:
     assert len(RELATIONS) >= 20
-    assert len({relation.name for relation in WORLD.relations}) == len(WORLD.relations) > 500
+    assert len({relation.name for relation in WORLD.relations}) == len(WORLD.relations) > 1000
     for relation in WORLD.relations:
         assert len(set(relation.statements)) >= 3
         assert min(len(set(relation.questions)), len(set(relation.phrases))) >= 2

@@ -16,7 +16,7 @@ from msa_bench.training.episodes.episode import NOT_IN_MEMORY, Episode, one_roun
 from msa_bench.training.episodes.world import WORLD
 
 _HOPS = (2, 2, 2, 3, 3, 4)
-_BROKEN_SHARE = 0.06
+_BROKEN_SHARE = 0.02
 
 
 def chain(rng: Random) -> Episode:

@@ -21,4 +21,4 @@ def paraphrases() -> Iterator[Relation]:
     for entry in re.split(r"\n(?=\w)", text)[1:]:
         heading, statements, questions, phrases = " ".join(entry.split()).split(" | ")
         name, subject, thing = heading.split()
-        yield relation(f"said:{name}:{subject}", subject, thing, statements, questions, phrases)
+        yield relation(f"said:{name}:{subject}:{thing}", subject, thing, statements, questions, phrases)

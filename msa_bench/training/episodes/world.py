@@ -43,8 +43,15 @@ _FIRM_ENDS = words("""
     """)
 _FIRM_KINDS = (" Foundry", " Partners", " Mills", " Carriers", " Laboratories", " Brothers", " Trading", " Instruments")
 _SCHOOL_KINDS = (" College", " Academy", " Institute", " Grammar School", " Conservatory", " Seminary")
+_CLUB_KINDS = (" Rovers", " Athletic", " Wanderers", " United", " Harriers", " Swimming Club", " Chess Club")
+_BAND_KINDS = (" Quartet", " Brass Band", " Choir", " Ensemble", " Trio")
+_STAGE_KINDS = (" Playhouse", " Theatre", " Opera House", " Music Hall")
+_FARM_KINDS = (" Farm", " Grange", " Homestead", " Dairy")
+_PAPER_KINDS = (" Courier", " Gazette", " Herald", " Observer", " Post", " Tribune")
+_MUSEUM_KINDS = (" Museum", " Gallery", " Collection")
 _TITLED_NOUNS = tuple(noun.capitalize() for noun in NOUNS)
 _TITLED_ADJECTIVES = tuple(adjective.capitalize() for adjective in ADJECTIVES)
+_TITLED_PLURALS = tuple(f"{noun}s" for noun in _TITLED_NOUNS)
 _DIGITS = tuple("0123456789")
 _SYLLABLES = words("ba bri cho da el fa gri ho in jo ka lu ma ne or pa qui ra sho ti ul ve wi ya zo")
 _CODAS = words("""
@@ -90,6 +97,18 @@ PATTERNS: dict[str, tuple[Pattern, ...]] = {
     "dish": ((("braised ", "pickled ", "smoked ", "stewed ", "baked "), COINED, (" pie", " soup", " stew", " cake")),),
     "language": ((_TITLED_SYLLABLES, _SYLLABLES, ("ese", "ish", "ian", "ic")),),
     "animal": ((_TITLED_SYLLABLES, _SYLLABLES), (_TITLED_NOUNS,)),
+    "club": (
+        (TOWN_STARTS, TOWN_ENDS, _CLUB_KINDS),
+        (*_COINED_NAME, _CLUB_KINDS),
+        (_TITLED_ADJECTIVES, _SPACE, _TITLED_NOUNS, _CLUB_KINDS),
+    ),
+    "island": ((("Isle of ", "Island of "), _TITLED_SYLLABLES, _SYLLABLES), (_TITLED_SYLLABLES, _SYLLABLES, (" Island",))),
+    "band": ((_THE, _TITLED_ADJECTIVES, _SPACE, _TITLED_PLURALS), (TOWN_STARTS, TOWN_ENDS, _BAND_KINDS)),
+    "theatre": ((_TITLED_NOUNS, _STAGE_KINDS), (*_COINED_NAME, _STAGE_KINDS)),
+    "farm": ((*_COINED_NAME, _FARM_KINDS), (_TITLED_NOUNS, _FARM_KINDS), (SURNAME_STARTS, SURNAME_ENDS, _FARM_KINDS)),
+    "newspaper": ((TOWN_STARTS, TOWN_ENDS, _PAPER_KINDS), (*_COINED_NAME, _PAPER_KINDS)),
+    "museum": ((_TITLED_NOUNS, _MUSEUM_KINDS), (SURNAME_STARTS, SURNAME_ENDS, _MUSEUM_KINDS)),
+    "mountain": ((("Mount ", "Piz ", "Ben "), _TITLED_SYLLABLES, _CODAS), (_TITLED_NOUNS, (" Peak", " Fell", " Horn"))),
     "year": ((("16", "17", "18", "19"), _DIGITS, _DIGITS),),
     "number": ((_DIGITS[1:], _DIGITS, _DIGITS, _DIGITS),),
 }
@@ -239,7 +258,7 @@ RELATIONS = (
              "the town near the source of {x}|the town near which {x} rises"),
 )  # fmt: skip
 
-DRAWN_TIES = 60
+DRAWN_TIES = 30
 """Chores, and towns where something is done, among the relations that are put together from lists."""
 
 WORLD = World((*RELATIONS, *paraphrases(), *ties(DRAWN_TIES)), PATTERNS)
