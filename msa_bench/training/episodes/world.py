@@ -102,7 +102,10 @@ PATTERNS: dict[str, tuple[Pattern, ...]] = {
         (*_COINED_NAME, _CLUB_KINDS),
         (_TITLED_ADJECTIVES, _SPACE, _TITLED_NOUNS, _CLUB_KINDS),
     ),
-    "island": ((("Isle of ", "Island of "), _TITLED_SYLLABLES, _SYLLABLES), (_TITLED_SYLLABLES, _SYLLABLES, (" Island",))),
+    "island": (
+        (("Isle of ", "Island of "), _TITLED_SYLLABLES, _SYLLABLES),
+        (_TITLED_SYLLABLES, _SYLLABLES, (" Island",)),
+    ),
     "band": ((_THE, _TITLED_ADJECTIVES, _SPACE, _TITLED_PLURALS), (TOWN_STARTS, TOWN_ENDS, _BAND_KINDS)),
     "theatre": ((_TITLED_NOUNS, _STAGE_KINDS), (*_COINED_NAME, _STAGE_KINDS)),
     "farm": ((*_COINED_NAME, _FARM_KINDS), (_TITLED_NOUNS, _FARM_KINDS), (SURNAME_STARTS, SURNAME_ENDS, _FARM_KINDS)),
