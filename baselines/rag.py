@@ -34,14 +34,15 @@ COUNTED_TOKENS = 2 * 2**20
 
 
 class Rag:
-    """Any retriever in front of any backbone, answering every question once for each of `KS`."""
-
-    variants: Sequence[str | None] = tuple(f"k={k}" for k in KS)
+    """Any retriever in front of any backbone, answering every question once for each of `KS`, or for the one k that the
+    request names as its `passages`."""
 
     def __init__(self, name: str, retriever: Retriever, request: SystemRequest) -> None:
         self.name = name
         self._retriever = retriever
         self._request = request
+        self._ks = KS if request.passages is None else (request.passages,)
+        self.variants: Sequence[str | None] = tuple(f"k={k}" for k in self._ks)
         self._reader = load_reader(request)
         self._corpus: Corpus | None = None
 
@@ -85,7 +86,7 @@ class Rag:
         tokenizer = self._reader.tokenizer
         frame = Frame.of(question, tokenizer, self._reader.window, self._request.max_answer_tokens)
         ranking = found.ids
-        for k in KS:
+        for k in self._ks:
             started = time.perf_counter()
             context = keep_start(_passages(corpus, ranking[:k], tokenizer), frame.room)
             prompt = frame.prompt(tokenizer, context.tokens)

@@ -211,7 +211,8 @@ class SystemRequest:
     `workers` are the processes that may make text beside this one, None for as many as help. What a system
     encodes it may keep in the directory `bank` and take up from there; `budget` bounds the memory that takes
     (`gpu=40GB,host=64GB`). `reader` is another model that answers in front of a retriever: a directory, a hub id,
-    or MODEL@URL for an OpenAI-compatible endpoint. Systems without such a part ignore it.
+    or MODEL@URL for an OpenAI-compatible endpoint. `passages` is how many are read for a single answer, None for
+    an answer in every variant of the system. Systems without such a part ignore it.
     """
 
     model: str
@@ -225,6 +226,7 @@ class SystemRequest:
     budget: str | None = None
     reader: str | None = None
     ablations: Mapping[str, str] = field(default_factory=dict)
+    passages: int | None = None
 
 
 class System(Protocol):

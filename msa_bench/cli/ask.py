@@ -16,6 +16,9 @@ def ask(
     docs: Annotated[Path, typer.Option(help="A file or folder: text, Markdown, JSONL with text and title, PDF.")],
     model: Annotated[str, typer.Option(help="Model name, directory or Hugging Face id.")] = "smollm2-135m",
     system: Annotated[str, typer.Option(help="What answers; `msa-bench systems` lists them.")] = "msa",
+    passages: Annotated[
+        int, typer.Option(help="Passages that a retrieval baseline reads; the other systems ignore it.", min=1, max=100)
+    ] = 10,
     bank: Annotated[
         Path | None, typer.Option(help="Directory that keeps the encoded documents.", show_default="in the cache")
     ] = None,
@@ -36,17 +39,19 @@ def ask(
     began, kept = time.perf_counter(), bank or cache_root() / "banks"
     with ProgressDisplay(Console(stderr=True)) as progress:
         library = open_library(docs, model, kept, token_counter(model))
-        request = SystemRequest(model, device, dtype, max_answer_tokens=max_answer_tokens, bank=kept)
+        request = SystemRequest(model, device, dtype, max_answer_tokens=max_answer_tokens, bank=kept, passages=passages)
         found = ask_system(registry.make_system(system, request), library, question, progress)
     seconds = time.perf_counter() - began
     if as_json:
         sources = [{"place": source.place, "text": source.text} for source in found.sources]
-        notes = list(found.answer.notes)
-        print(json.dumps({"answer": found.answer.text, "sources": sources, "seconds": seconds, "notes": notes}))
+        variant, notes = found.answer.variant, list(found.answer.notes)
+        shown = {"answer": found.answer.text, "variant": variant, "sources": sources, "seconds": seconds}
+        print(json.dumps(shown | {"notes": notes}))
         return
     print(found.answer.text)
     for number, source in enumerate(found.sources, start=1):
         print(f"  [{number}] {source.place}: {' '.join(source.text.split())[:80]}")
     for note in found.answer.notes:
         print(f"  note: {note}")
-    print(f"  {len(library):,} passages, {seconds:.1f} s")
+    variant = f"{found.answer.variant}, " if found.answer.variant else ""
+    print(f"  {len(library):,} passages, {variant}{seconds:.1f} s")

@@ -1,6 +1,10 @@
 from __future__ import annotations
 
+import json
+from pathlib import Path
+
 import pytest
+from conftest import Command
 
 from baselines import rag
 from baselines.systems import RagBM25
@@ -27,6 +31,24 @@ def test_every_question_is_answered_with_one_five_and_ten_passages(reader: Reade
     assert answers["a", "k=1"].ranking == answers["a", "k=10"].ranking == (21, 20, *range(20))
     assert len(reader.calls) == 1
     assert len(reader.calls[0]) == 6
+
+
+def test_ask_writes_one_answer_from_ten_passages_or_as_many_as_are_asked_for(
+    reader: Reader, command: Command, tmp_path: Path
+) -> None:
+    reader.window = 10_000
+    docs = tmp_path / "docs.jsonl"
+    docs.write_text("".join(json.dumps({"text": f"fox {place}"}) + "\n" for place in range(20)), encoding="utf-8")
+    asked = ("ask", "fox?", "--docs", str(docs), "--system", "rag-bm25", "--bank", "kept")
+    status, out, error = command(*asked)
+    assert status == 0, error
+    assert [len(prompts) for prompts in reader.calls] == [1]
+    assert "[10] docs.jsonl, line 10" in out
+    assert "  20 passages, k=10, " in out
+    _, out, _ = command(*asked, "--passages", "3", "--json")
+    assert [len(prompts) for prompts in reader.calls] == [1, 1]
+    found = json.loads(out)
+    assert (found["variant"], len(found["sources"])) == ("k=3", 3)
 
 
 def test_passages_stand_in_rank_order_under_numbered_headings(reader: Reader, request_: SystemRequest) -> None:
