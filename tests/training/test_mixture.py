@@ -9,6 +9,8 @@ from toy_episodes import pair, written
 
 from msa_bench.errors import UserError
 from msa_bench.training.episodes import Episode, episodes
+from msa_bench.training.episodes.files import Pair
+from msa_bench.training.episodes.similar import Shelf
 
 
 def named(episode: Episode) -> list[int]:
@@ -36,6 +38,23 @@ def test_the_mixture_reads_files_of_the_data_directory_with_or_without_gz(tmp_pa
     written(tmp_path / "qa_pairs.jsonl.gz", [pair()])
     made = list(islice(episodes(1, {"titles": 1, "qa": 1}, tmp_path), 40))
     assert {"pair", "qa"} <= {one.kind for one in made}
+
+
+def test_passages_are_indexed_once_however_often_a_stream_begins(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made: list[int] = []
+    index = Shelf.__init__
+
+    def counted(shelf: Shelf, rows: list[Pair]) -> None:
+        made.append(len(rows))
+        index(shelf, rows)
+
+    monkeypatch.setattr(Shelf, "__init__", counted)
+    written(tmp_path / "qa_pairs.jsonl", [pair(positives=[{"title": "Orlo", "text": "Orlo is a town on the Tarn."}])])
+    for start in (0, 50):
+        assert len(list(islice(episodes(1, {"qa": 1, "clozes": 1}, tmp_path, start=start), 20))) == 20
+    assert len(made) == 2
 
 
 @pytest.mark.parametrize(

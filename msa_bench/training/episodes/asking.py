@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from functools import cache
 from pathlib import Path
 from random import Random
 from typing import NamedTuple
@@ -62,6 +63,7 @@ class Asked(NamedTuple):
     held: str
 
 
+@cache
 def read_shelf(path: Path) -> Shelf:
     """The passages of the question rows of `path`, stories aside."""
     return Shelf([row for row in read_pairs(path) if row.source != _STORIES])

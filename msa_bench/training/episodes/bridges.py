@@ -68,15 +68,14 @@ class Bridge(NamedTuple):
 def bridges(path: Path) -> Generate:
     """A generator over pairs of the passages of the question rows of `path`, stories aside; the first is named in one
     round and the second in the next, and passages that resemble the question stand beside them."""
-    shelf = cache(lambda: read_shelf(path))
-    found = cache(lambda: list(find_bridges(shelf().passages)))
+    found = cache(lambda: list(find_bridges(read_shelf(path).passages)))
 
     def generate(rng: Random) -> Episode:
         for _ in range(_TRIES if found() else 0):
             bridge = pick(rng, found())
             made = _episode(rng, bridge)
             if made is not None:
-                texts, further = beside(rng, nearest(shelf(), made.question, made.answer, bridge[:2]))
+                texts, further = beside(rng, nearest(read_shelf(path), made.question, made.answer, bridge[:2]))
                 return replace(made, documents=(*made.documents, *texts), further=tuple(further))
         raise UserError(f"No passage of {path} leads to another that can be asked about; leave the source bridges out.")
 

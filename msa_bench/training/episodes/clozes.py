@@ -47,8 +47,7 @@ _BOTH = (
 def clozes(path: Path) -> Generate:
     """A generator over the titled passages of the question rows of `path`, stories aside; passages that resemble a
     question are its hard negatives, and asked about too."""
-    shelf = cache(lambda: read_shelf(path))
-    titled = cache(lambda: list(filter(is_titled, shelf().passages)))
+    titled = cache(lambda: list(filter(is_titled, read_shelf(path).passages)))
 
     def generate(rng: Random) -> Episode:
         for _ in range(_TRIES if titled() else 0):
@@ -58,7 +57,7 @@ def clozes(path: Path) -> Generate:
                 break
         else:
             raise UserError(f"Of no passage of {path} anything can be asked; leave the source clozes out.")
-        near = nearest(shelf(), asked.question, asked.answer, [passage])
+        near = nearest(read_shelf(path), asked.question, asked.answer, [passage])
         if rng.random() < _TWO_SHARE and near:
             other = pick(rng, near if rng.random() < _LIKE_SHARE else titled())
             two = _two(rng, passage, other) if name(other) and name(other) != name(passage) else None

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from bisect import bisect
 from collections.abc import Callable, Iterator, Mapping
+from functools import cache
 from itertools import accumulate, count
 from pathlib import Path
 
@@ -96,7 +97,10 @@ def _sources(weights: Mapping[str, float], data_dir: Path | None) -> dict[Genera
     return sources
 
 
+@cache
 def _source(name: str, data_dir: Path | None) -> Generate:
+    """The generator `name`, made once: a training asks for its sources at every batch, and the index that finds
+    passages takes seconds to build."""
     if name in INVENTED:
         return INVENTED[name]
     file, make = FROM_FILES[name]
