@@ -253,6 +253,22 @@ def test_the_question_of_a_chain_does_not_name_what_lies_between() -> None:
         assert not any(fact.object.name in asked for fact in linked)
 
 
+def test_of_the_entities_of_a_chain_further_facts_are_told_and_what_is_asked_of_its_end_of_its_head_too() -> None:
+    trapped = 0
+    for seed in range(300):
+        rng = Random(seed)
+        linked = WORLD.chain(rng, WORLD.path(rng, 2))
+        told = [(one.relation.name, one.subject) for one in (*linked, *chains._negatives(rng, linked))]
+        assert len(set(told)) == len(told)
+        head, asked = linked[0].subject, linked[-1].relation
+        if len(WORLD._of[head.kind]) > 20:
+            assert sum(subject == head for _, subject in told) >= 2
+        if asked.subject == head.kind:
+            assert (asked.name, head) in told
+            trapped += 1
+    assert trapped > 20
+
+
 def test_a_lookalike_entity_differs_in_a_single_part() -> None:
     rng = Random(7)
     for kind in PATTERNS:

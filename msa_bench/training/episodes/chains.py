@@ -17,6 +17,7 @@ from msa_bench.training.episodes.world import WORLD
 
 _HOPS = (2, 2, 2, 3, 3, 4)
 _BROKEN_SHARE = 0.02
+_OTHERS = 2
 
 
 def chain(rng: Random) -> Episode:
@@ -50,12 +51,18 @@ def _chain(rng: Random, hops: int, broken_share: float = _BROKEN_SHARE) -> Episo
 
 
 def _negatives(rng: Random, facts: list[Fact]) -> list[Fact]:
-    """For every hop the same relation of another entity (half of the time a lookalike) or the same entity otherwise."""
+    """For every hop the same relation of another entity (half of the time a lookalike) and further facts about the
+    first two entities; where it can be said of the head too, what is asked of the end, which only the words about what
+    lies between tell from the first hop."""
     negatives: list[Fact] = []
     for place, fact in enumerate(facts):
         subject = WORLD.lookalike(rng, fact.subject) if rng.random() < 0.5 else None
         negatives.append(WORLD.fact(rng, fact.relation, subject))
-        other = WORLD.other_fact(rng, fact)
-        if other is not None and place < 2 and other.relation.name != fact.relation.name:
-            negatives.append(other)
-    return negatives
+        if place < 2:
+            negatives += filter(None, (WORLD.other_fact(rng, fact) for _ in range(_OTHERS)))
+    head, last = facts[0].subject, facts[-1].relation
+    if last.subject == head.kind and last is not facts[0].relation:
+        negatives.append(WORLD.fact(rng, last, head))
+    # Of one entity nothing is told twice, or the second would contradict the first.
+    told = {(fact.relation.name, fact.subject): fact for fact in reversed((*facts, *negatives))}
+    return [one for one in negatives if told[one.relation.name, one.subject] is one]
