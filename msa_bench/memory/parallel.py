@@ -24,7 +24,7 @@ from torch import Tensor
 from msa_bench.distributed import start_group, world_size
 from msa_bench.errors import UserError
 from msa_bench.memory.bank import MemoryBank, padded_chunks
-from msa_bench.memory.topk import NONE, Best, best_of, ranked
+from msa_bench.memory.topk import NONE, Best, merged, ranked, unpacked
 from msa_bench.model.passes import Context
 from msa_bench.model.upload import upload
 
@@ -118,7 +118,7 @@ class ShardedBank(MemoryBank):
         """The best of all parts; `scores` `[batch, documents]` are those of this one."""
         own = ranked(scores, k, self.first_document)
         own = torch.nn.functional.pad(own, (0, k - own.shape[1]), value=NONE)
-        return best_of(self._gathered(own[None]).transpose(0, 1))
+        return unpacked(merged(self._gathered(own[None]).transpose(0, 1).flatten(1), k))
 
     def fetch(self, layer: int, ids: Tensor) -> Context:
         """All chunks of the documents `ids` of the whole bank, each from its owner."""
