@@ -53,6 +53,12 @@ def copy(tmp_path: Path) -> Path:
     return tmp_path / "case"
 
 
+def without_training(case: Path) -> Path:
+    """`case` without its training, whose ties processors break differently (`TIE` in `msa_bench.parity.train`)."""
+    (case / "train.safetensors").unlink()
+    return case
+
+
 def strip_outputs(case: Path) -> None:
     """Leave only what our values may be made from."""
     for name in ("stage1", "stage2", "transcripts"):
@@ -151,7 +157,7 @@ def test_an_altered_value_is_found_and_named(copy: Path) -> None:
     recorded["bank.layer2.v"][0, 1, 3, 5] += 2e-4
     recorded["bank.pool_ids"][4] += 1
     save_file(recorded, copy / "stage1.safetensors")
-    report = run_parity(copy, copy.parent / "ours.safetensors")
+    report = run_parity(without_training(copy), copy.parent / "ours.safetensors")
     [found] = [file for file in report.files if not file.passed]
     assert not report.passed
     assert (found.file, found.worst, found.difference) == ("stage1.safetensors", "bank.pool_ids", 1.0)
@@ -162,7 +168,7 @@ def test_a_changed_transcript_is_found(copy: Path) -> None:
     scenarios = json.loads(path.read_text())
     scenarios["one_query_two_rounds"][1]["forwards"][0]["doc_ids"][0][-1] = 0
     path.write_text(json.dumps(scenarios))
-    report = run_parity(copy, copy.parent / "ours.safetensors")
+    report = run_parity(without_training(copy), copy.parent / "ours.safetensors")
     [found] = [file for file in report.files if not file.passed]
     assert not dict(found.identical)["roles"]
 

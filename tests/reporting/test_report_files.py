@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 
@@ -52,7 +53,8 @@ def test_every_figure_and_table_says_what_its_numbers_rest_on(command: Command, 
     out = tmp_path / "out"
     status, _, _ = command("report", str(REFERENCE), "--out", str(out))
     assert status == 0
-    rests_on = "24 samples each, seed 42; smollm2-135m; Intel(R) Xeon(R) Processor, 2 cores, 24 GiB."
+    processor = json.loads((REFERENCE / "run.json").read_text())["hardware"]["cpu"]
+    rests_on = f"24 samples each, seed 42; smollm2-135m; {processor}, 2 cores, 24 GiB."
     figures = sorted((out / "figures").glob("*.svg"))
     assert figures
     for file in figures:
