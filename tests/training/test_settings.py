@@ -167,4 +167,3 @@ def test_the_default_backbone_learns_ids_from_one_document_and_is_given_more_and
     assert max(last.attended, key=lambda count: last.attended[count]) == 16
     assert all(first.forced >= later.forced >= last.forced for later in settings.stages)
     assert last.forced == 0
-    assert sum(stage.minutes or 0 for stage in settings.stages) <= 90

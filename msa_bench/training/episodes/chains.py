@@ -61,7 +61,7 @@ def _negatives(rng: Random, facts: list[Fact]) -> list[Fact]:
         if place < 2:
             negatives += filter(None, (WORLD.other_fact(rng, fact) for _ in range(_OTHERS)))
     head, last = facts[0].subject, facts[-1].relation
-    if last.subject == head.kind and last is not facts[0].relation:
+    if last.subject == head.kind:
         negatives.append(WORLD.fact(rng, last, head))
     # Of one entity nothing is told twice, or the second would contradict the first.
     told = {(fact.relation.name, fact.subject): fact for fact in reversed((*facts, *negatives))}
