@@ -16,6 +16,11 @@ def world_size() -> int:
     return int(os.environ.get("WORLD_SIZE", "1"))
 
 
+def leading() -> bool:
+    """Whether this process is the only one, or the first of several."""
+    return int(os.environ.get("RANK", "0")) == 0
+
+
 def start_group(cpu: bool, timeout: timedelta | None = None) -> None:
     """Join the group of all processes, unless it is joined; where there are GPUs, that of this process becomes current.
 

@@ -1,6 +1,9 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -89,6 +92,20 @@ def test_the_command_prints_one_json_object(capsys: pytest.CaptureFixture[str]) 
         main(("perf", "routing", "--shape", "smollm2-135m", "--length", "16K", "--repeats", "1", "--json"))
     assert not stopped.value.code
     assert json.loads(capsys.readouterr().out)["ratio_vs_reference"] > 0
+
+
+def test_two_processes_select_what_one_selects_and_print_once() -> None:
+    launcher = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", "--no-python"]
+    program = [sys.executable, "-c", "from msa_bench.cli import main; main()"]
+    command = ["perf", "routing", "--shape", "smollm2-135m", "--length", "64K", "--repeats", "1"]
+    command += ["--keys", "bf16,int8", "--device", "cpu", "--json"]
+    environment = os.environ | {"OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": "", "GLOO_SOCKET_IFNAME": "lo"}
+    done = subprocess.run([*launcher, *program, *command], env=environment, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stderr
+    for row in json.loads(done.stdout)["rows"]:
+        assert row["processes"] == 2
+        assert row["processes_selected_same"] == 1
+        assert row["ratio_vs_one_process"] == pytest.approx(row["median_seconds"] / row["processes_median_seconds"])
 
 
 @pytest.mark.parametrize(

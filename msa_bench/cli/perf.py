@@ -108,10 +108,13 @@ def routing(
     dtype: Dtype = "auto",
     as_json: AsJson = False,
 ) -> None:
-    """Routing one layer's query over every document, against the released engine's algorithm."""
+    """Routing one layer's query over every document, against the released engine's algorithm; with torchrun, over the
+    parts of several processes too."""
+    from msa_bench.distributed import leading
     from msa_bench.lengths import parse_length
     from msa_bench.performance.routing import perf_routing, render_routing
 
     kinds = [kind.strip() for kind in keys.split(",")]
     result = perf_routing(shape, parse_length(length), kinds, queries, query_tokens, repeats, device, dtype, seed)
-    print(json.dumps(result) if as_json else render_routing(result))
+    if leading():
+        print(json.dumps(result) if as_json else render_routing(result))

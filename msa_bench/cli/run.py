@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import sys
 from collections.abc import Callable
@@ -120,11 +119,12 @@ def run(
 
 def execute(config: RunConfig, as_json: bool = False) -> None:
     """Run `config`, draw its figure, and print its table, or with `as_json` its summary alone, on stdout."""
+    from msa_bench.distributed import leading
     from msa_bench.reporting.progress import ProgressDisplay
     from msa_bench.reporting.stored import load_run
     from msa_bench.reporting.tables import print_run
 
-    if os.environ.get("RANK", "0") != "0":
+    if not leading():
         follow(config, run_systems)
         return
     errors, directory = Console(stderr=True), config.directory()

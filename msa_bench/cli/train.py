@@ -16,12 +16,12 @@ def train(
     start_from: Annotated[Path | None, typer.Option(help="Adapter to begin with instead of the file's.")] = None,
 ) -> None:
     """Train a memory adapter on a backbone; the same command continues an interrupted training."""
+    from msa_bench.distributed import leading
     from msa_bench.reporting.curves import save_curves
     from msa_bench.reporting.progress import ProgressDisplay
     from msa_bench.training.loop import train as run_training
     from msa_bench.training.measure import CURVES
     from msa_bench.training.settings import read_settings
-    from msa_bench.training.world import leading
 
     given = {"out": out, "data": data, "start_from": start_from}
     settings = read_settings(file).model_copy(update={key: value for key, value in given.items() if value is not None})

@@ -94,6 +94,22 @@ def part_of(group: Group, documents: int, window: int) -> range:
     return range(begin, end)
 
 
+def best_of_parts(scores: Tensor, k: int, first: int, group: Group) -> Best:
+    """The k best of the documents of all processes; `scores` float32 `[batch, documents]` are those of this one, whose
+    first document is number `first` of all."""
+    own = ranked(scores, k, first)
+    own = torch.nn.functional.pad(own, (0, k - own.shape[1]), value=NONE)
+    return unpacked(merged(_gathered(own[None], group).transpose(0, 1).flatten(1), k))
+
+
+def _gathered(own: Tensor, group: Group) -> Tensor:
+    """`own` `[1, ...]` of all processes, `[size, ...]`; the same shape in each."""
+    parts = [torch.empty_like(own) for _ in range(group.size)]
+    with _together():
+        dist.all_gather(parts, own.contiguous())
+    return torch.cat(parts)
+
+
 class ShardedBank(MemoryBank):
     """The part `local` of a bank that lies in this process, with what it takes to select among all parts and to fetch
     from them. It shares the storage of `local`."""
@@ -102,8 +118,8 @@ class ShardedBank(MemoryBank):
         self.__dict__.update(local.__dict__)
         self.group = group
         counts = local.offsets.diff()
-        sizes = self._gathered(torch.tensor([local.totals]))
-        whole = self._gathered(torch.nn.functional.pad(counts, (0, int(sizes[:, 0].max()) - len(counts)))[None])
+        sizes = _gathered(torch.tensor([local.totals]), group)
+        whole = _gathered(torch.nn.functional.pad(counts, (0, int(sizes[:, 0].max()) - len(counts)))[None], group)
         parts = [one[: int(size)] for one, size in zip(whole, sizes[:, 0], strict=True)]
         self.all_offsets = torch.cat((torch.zeros(1, dtype=torch.int64), torch.cat(parts).cumsum(0)))
         self.first_document = int(sizes[: group.rank, 0].sum())
@@ -116,9 +132,7 @@ class ShardedBank(MemoryBank):
 
     def best(self, scores: Tensor, k: int) -> Best:
         """The best of all parts; `scores` `[batch, documents]` are those of this one."""
-        own = ranked(scores, k, self.first_document)
-        own = torch.nn.functional.pad(own, (0, k - own.shape[1]), value=NONE)
-        return unpacked(merged(self._gathered(own[None]).transpose(0, 1).flatten(1), k))
+        return best_of_parts(scores, k, self.first_document, self.group)
 
     def fetch(self, layer: int, ids: Tensor) -> Context:
         """All chunks of the documents `ids` of the whole bank, each from its owner."""
@@ -134,10 +148,3 @@ class ShardedBank(MemoryBank):
                 dist.all_reduce(raw)
         whole = raw.view(content.dtype)
         return Context(whole[:, :, 0].transpose(1, 2), whole[:, :, 1].transpose(1, 2), upload(visible, self.device))
-
-    def _gathered(self, own: Tensor) -> Tensor:
-        """`own` `[1, ...]` of all processes, `[size, ...]`; the same shape in each."""
-        parts = [torch.empty_like(own) for _ in range(self.group.size)]
-        with _together():
-            dist.all_gather(parts, own.contiguous())
-        return torch.cat(parts)

@@ -2,9 +2,12 @@
 
     msa-bench perf routing --shape qwen3-4b --length 100M --keys bf16,fp8,int8 --queries 1 --json
 
-Every way ends with the k best documents on the device. The floor is the longer of reading every key once at the
-bandwidth a copy reaches here, and of the multiplications at the rate a matrix product reaches here, both measured in
-the same turns.
+    torchrun --nproc-per-node 2 --no-python msa-bench perf routing --shape qwen3-4b --length 100M
+
+Every way ends with the k best documents on the device. Of several processes each also scores a part of the documents,
+and the best of all parts are put together as Memory Parallel does. The floor is the longer of reading every key once at
+the bandwidth a copy reaches here, and of the multiplications at the rate a matrix product reaches here, both measured
+in the same turns.
 """
 
 from __future__ import annotations
@@ -19,6 +22,7 @@ from torch import Tensor
 
 from msa_bench.errors import UserError, unknown
 from msa_bench.memory.keys import KeyKind, RoutingKeys, stored_keys
+from msa_bench.memory.parallel import Group, best_of_parts, join, part_of
 from msa_bench.memory.recall import SHORTLIST
 from msa_bench.memory.routing import Routing, Spans, join_heads, scaled_queries
 from msa_bench.memory.tier import ranges
@@ -66,7 +70,8 @@ def perf_routing(
             raise unknown("kind of keys", kind, KINDS)
     if min(queries, query_tokens, repeats) < 1:
         raise UserError("--queries, --query-tokens and --repeats take whole numbers from 1.")
-    sizes, where = named_shape(shape), resolve_device(device)
+    sizes, group = named_shape(shape), join()
+    where = resolve_device(device)
     kept = resolve_dtype(dtype, where)
     config = sizes.config(layers=1)
     assert config.msa is not None
@@ -85,10 +90,13 @@ def perf_routing(
     asked = random_queries(sizes, queries, query_tokens, where, kept, seed + 1)
     routing = Routing.of(torch.ones(queries, query_tokens, dtype=torch.bool), spans, msa)
 
-    def route(kind: str) -> Callable[[], object]:
+    def route(kind: str) -> Callable[[], Best]:
         return lambda: best(routing.scores(asked, stored[kind]), TOP_K)
 
-    ways = {kind: route(kind) for kind in keys}
+    routes = {kind: route(kind) for kind in keys}
+    if group.size > 1:
+        routes |= {_parted(kind): _route_part(stored[kind], spans, asked, routing, group) for kind in keys}
+    ways: dict[str, Callable[[], object]] = {**routes}
     ways["reference"] = lambda: best(released_scores(asked, exact, spans.offsets, msa), TOP_K)
     source = torch.empty(min(COPIED, exact.nbytes), dtype=torch.uint8, device=where)
     target = torch.empty_like(source)
@@ -121,6 +129,12 @@ def perf_routing(
             "ratio_to_floor": medians[kind] / floor,
             "selected_same": _same(best(routed.scores(compared, stored[kind]), TOP_K), wanted),
         }
+        if group.size > 1:
+            row["processes"] = group.size
+            row["processes_median_seconds"] = medians[_parted(kind)]
+            row["processes_seconds"] = seconds[_parted(kind)]
+            row["ratio_vs_one_process"] = medians[kind] / medians[_parted(kind)]
+            row["processes_selected_same"] = _same(routes[_parted(kind)](), routes[kind]())
         if where.type == "cuda":
             row["kernels"] = _kernels(routing, asked, stored[kind], repeats)
         if kind != "bf16":
@@ -157,6 +171,12 @@ def render_routing(found: dict[str, Any]) -> str:
             f"{row['ratio_vs_reference']:>7.1f} x as fast as the reference  selected as in float32: "
             f"{row['selected_same']:.1%}" + ("" if again is None else f", re-scored {again:.1%}")
         )
+        if "processes" in row:
+            lines.append(
+                f"    over {row['processes']} processes {row['processes_median_seconds'] * 1e3:.3f} ms, "
+                f"{row['ratio_vs_one_process']:.2f} x as fast as one; selected the same: "
+                f"{row['processes_selected_same']:.1%}"
+            )
     reference = found["rows"][0]["reference_median_seconds"]
     return "\n".join((*lines, f"  {'reference algorithm':<20} {reference * 1e3:>9.3f} ms"))
 
@@ -193,6 +213,21 @@ def _kernels(routing: Routing, queries: Tensor, keys: RoutingKeys, repeats: int)
             seconds.append(begin.elapsed_time(end) / 1e3)
         tried.append({"tiles": asdict(tiles), "median_seconds": median(seconds)})
     return sorted(tried, key=lambda one: one["median_seconds"])
+
+
+def _parted(kind: str) -> str:
+    return f"{kind}, in parts"
+
+
+def _route_part(keys: RoutingKeys, spans: Spans, queries: Tensor, routing: Routing, group: Group) -> Callable[[], Best]:
+    """Routing over the part of this process, put together with those of the others."""
+    offsets = spans.offsets.cpu()
+    part = part_of(group, spans.documents, 1)
+    begin, end = int(offsets[part.start]), int(offsets[part.stop])
+    scales = None if keys.scales is None else keys.scales[begin:end]
+    own = RoutingKeys(keys.values[begin:end], scales)
+    here = replace(routing, spans=Spans.of(offsets[part.start : part.stop + 1] - begin, spans.offsets.device))
+    return lambda: best_of_parts(here.scores(queries, own), TOP_K, part.start, group)
 
 
 def _stored(exact: Tensor, kind: KeyKind) -> RoutingKeys:

@@ -6,7 +6,6 @@ what all must agree on goes over the CPUs.
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass, field
 
 import torch
@@ -14,11 +13,6 @@ import torch.distributed as dist
 from torch import Tensor
 
 from msa_bench.distributed import start_group, world_size
-
-
-def leading() -> bool:
-    """Whether this process is the only one, or the first of several."""
-    return int(os.environ.get("RANK", "0")) == 0
 
 
 @dataclass(frozen=True)
