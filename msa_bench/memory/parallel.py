@@ -24,7 +24,7 @@ from torch import Tensor
 from msa_bench.distributed import start_group, world_size
 from msa_bench.errors import UserError
 from msa_bench.memory.bank import MemoryBank, padded_chunks
-from msa_bench.memory.topk import NONE, Best, merged, ranked, unpacked
+from msa_bench.memory.topk import NONE, Best, best_of, ranked
 from msa_bench.model.passes import Context
 from msa_bench.model.upload import upload
 
@@ -99,7 +99,7 @@ def best_of_parts(scores: Tensor, k: int, first: int, group: Group) -> Best:
     first document is number `first` of all."""
     own = ranked(scores, k, first)
     own = torch.nn.functional.pad(own, (0, k - own.shape[1]), value=NONE)
-    return unpacked(merged(_gathered(own[None], group).transpose(0, 1).flatten(1), k))
+    return best_of(_gathered(own[None], group).transpose(0, 1))
 
 
 def _gathered(own: Tensor, group: Group) -> Tensor:

@@ -38,11 +38,9 @@ def ranked(scores: Tensor, k: int, first: int = 0) -> Tensor:
 
     Documents are numbered from `first`, below 2^32 in all.
     """
-    if scores.is_cuda and has_triton():
-        from msa_bench.memory.topk_kernel import BLOCK, MOST, best_of_blocks
-
-        if k <= MOST and scores.shape[1] > BLOCK:
-            return merged(best_of_blocks(scores, k, first), min(k, scores.shape[1]))
+    blocks = _blocks(scores, k, first)
+    if blocks is not None:
+        return merged(blocks.flatten(1), k)
     bits = scores.contiguous().view(torch.int32)
     # The bits of a float sort as the float does once those of the negative ones are turned around.
     ordered = torch.where(bits < 0, bits ^ 0x7FFFFFFF, bits).long()
@@ -64,6 +62,16 @@ def unpacked(packed: Tensor) -> Best:
     return Best(torch.where(scores > _NOTHING, ids, -1), scores)
 
 
+def best_of(lists: Tensor) -> Best:
+    """The k best of lists of packed documents, int64 `[batch, lists, k]`, each best first as `ranked` gives them."""
+    if lists.is_cuda and has_triton():
+        from msa_bench.memory.topk_kernel import MOST, MOST_LISTS, best_of_lists
+
+        if lists.shape[1] <= MOST_LISTS and lists.shape[2] <= MOST:
+            return best_of_lists(lists)
+    return unpacked(merged(lists.flatten(1), lists.shape[2]))
+
+
 @cache
 def has_triton() -> bool:
     """Whether kernels can be compiled here."""
@@ -72,4 +80,15 @@ def has_triton() -> bool:
 
 def best(scores: Tensor, k: int) -> Best:
     """The at most `k` best documents of each row of `scores` float32 `[batch, documents]`."""
-    return unpacked(ranked(scores, k))
+    blocks = _blocks(scores, k)
+    return unpacked(ranked(scores, k)) if blocks is None else best_of(blocks)
+
+
+def _blocks(scores: Tensor, k: int, first: int = 0) -> Tensor | None:
+    """The best of every block, int64 `[batch, blocks, k]`, where it pays to find them first."""
+    if scores.is_cuda and has_triton():
+        from msa_bench.memory.topk_kernel import BLOCK, MOST, best_of_blocks
+
+        if k <= MOST and scores.shape[1] > BLOCK:
+            return best_of_blocks(scores, k, first)
+    return None

@@ -16,13 +16,13 @@ from torch import Tensor
 from msa_bench.memory.keys import KeyKind, stored_keys
 from msa_bench.memory.routing import Path as Way
 from msa_bench.memory.routing import document_scores, join_heads, scaled_queries, select
-from msa_bench.memory.topk import merged, ranked
+from msa_bench.memory.topk import NONE, Best, best, merged, ranked, unpacked
 from msa_bench.model.config import MSAConfig
 
 pytest.importorskip("triton", reason="the kernels need the extra [gpu]")
 
 from msa_bench.memory.kernels import joined_queries
-from msa_bench.memory.topk_kernel import BLOCK, best_of_blocks
+from msa_bench.memory.topk_kernel import BLOCK, best_of_blocks, best_of_lists
 
 MSA = MSAConfig(router_layers=(0,))
 
@@ -143,7 +143,39 @@ def test_the_best_of_blocks_hold_the_best_of_all(documents: int) -> None:
     scores[1] = float("-inf")
     scores[1, documents // 2] = -3.0
     k = min(20, documents)
-    assert torch.equal(merged(best_of_blocks(scores, 20, first=7), k), ranked(scores, k, first=7))
+    assert torch.equal(merged(best_of_blocks(scores, 20, first=7).flatten(1), k), ranked(scores, k, first=7))
+
+
+def same(found: Best, wanted: Best) -> bool:
+    """To the bit: minus zero is not zero."""
+    bits = (one.scores.view(torch.int32) for one in (found, wanted))
+    return torch.equal(found.ids, wanted.ids) and torch.equal(*bits)
+
+
+@pytest.mark.parametrize("k", [1, 2, 16, 33, 64])
+@pytest.mark.parametrize("documents", [BLOCK + 1, 4 * BLOCK + 5])
+def test_merging_the_best_of_blocks_selects_what_pytorch_does(documents: int, k: int) -> None:
+    chance = torch.Generator().manual_seed(documents + k)
+    scores = torch.randn(6, documents, generator=chance)
+    scores[1] = scores[1].round()  # ties, also of zero with minus zero
+    scores[2] = 0.5
+    scores[3, torch.randperm(documents, generator=chance)[k // 2 :]] = float("-inf")  # fewer than k are seen
+    scores[4] = float("-inf")
+    scores[5, -k:] = float("inf")  # all the best in one block or two
+    assert same(best_of_lists(best_of_blocks(scores, k)), best(scores, k))
+
+
+@pytest.mark.parametrize("lists", [1, 2, 3, 300])
+def test_merging_lists_that_are_not_full_selects_what_pytorch_does(lists: int) -> None:
+    """As of the parts of a bank over several processes, some of fewer documents than are asked for."""
+    k, chance = 5, torch.Generator().manual_seed(lists)
+    parts = []
+    for number in range(lists):
+        scores = torch.randn(2, 1 + number % 7, generator=chance).round()
+        scores[scores < 0] = float("-inf")
+        part = ranked(scores, k, first=2**32 - 7 * (number + 1))
+        parts.append(torch.nn.functional.pad(part, (0, k - part.shape[1]), value=NONE))
+    assert same(best_of_lists(torch.stack(parts, dim=1)), unpacked(merged(torch.cat(parts, dim=1), k)))
 
 
 COMPILE = """
@@ -175,6 +207,8 @@ build_other(kernels._join_kernel, {"queries": "*bf16", "places": "*i64", "out": 
             {"GROUP": 4, "SIZE": 128, "COSINE": True})
 numbers = dict.fromkeys(("documents", "first", "blocks", "k"), "i32")
 build_other(topk_kernel._kernel, {"scores": "*fp32", "out": "*i64"} | numbers, {"BLOCK": topk_kernel.BLOCK})
+numbers = dict.fromkeys(("lists", "k"), "i32")
+build_other(topk_kernel._merge_kernel, {"packed": "*i64", "ids": "*i64", "scores": "*fp32"} | numbers, {"LISTS": 256})
 build("bf16", 1, 32, NARROW, False)
 build("fp8e4nv", 4, 64, WIDE_BYTES, True)
 build("i8", 4, 64, WIDE_BYTES, True, tl.int32)
