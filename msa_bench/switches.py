@@ -1,8 +1,10 @@
-"""Switches of the environment: what is decided by the machine, and can be decided otherwise."""
+"""What the machine decides: what is installed, and what the environment switches on or off."""
 
 from __future__ import annotations
 
 import os
+from functools import cache
+from importlib.util import find_spec
 
 from msa_bench.errors import UserError
 
@@ -13,3 +15,9 @@ def switched(variable: str, default: bool) -> bool:
     if chosen not in ("", "0", "1"):
         raise UserError(f"{variable} is {chosen!r}; it is 0 or 1, or left out.")
     return default if chosen == "" else chosen == "1"
+
+
+@cache
+def has_triton() -> bool:
+    """Whether kernels can be compiled here."""
+    return find_spec("triton") is not None

@@ -25,7 +25,8 @@ from msa_bench.memory.reading import Window, automatic_workers, tokenised, windo
 from msa_bench.memory.tier import ranges
 from msa_bench.model.backbone import Backbone
 from msa_bench.model.compiled import compiled_layers
-from msa_bench.model.passes import chunk_counts, document_pass
+from msa_bench.model.passes import document_pass
+from msa_bench.model.pooling import chunk_counts
 from msa_bench.model.upload import upload
 from msa_bench.switches import switched
 

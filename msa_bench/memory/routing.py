@@ -20,9 +20,10 @@ from torch import Tensor
 
 from msa_bench.memory.keys import RoutingKeys, quantised
 from msa_bench.memory.reference import per_head_scores, reduce_chunks
-from msa_bench.memory.topk import best, has_triton
+from msa_bench.memory.topk import best
 from msa_bench.model.config import MSAConfig
 from msa_bench.model.upload import upload
+from msa_bench.switches import has_triton
 
 CHUNKS_AT_ONCE = {"cpu": 16_384, "cuda": 262_144}
 PRODUCTS_AT_ONCE = {"cpu": 2**22, "cuda": 2**28}

@@ -8,11 +8,11 @@ of their union.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cache
-from importlib.util import find_spec
 
 import torch
 from torch import Tensor
+
+from msa_bench.switches import has_triton
 
 NONE = -0x7F800001 << 32
 """No document: packed at minus infinity."""
@@ -70,12 +70,6 @@ def best_of(lists: Tensor) -> Best:
         if lists.shape[1] <= MOST_LISTS and lists.shape[2] <= MOST:
             return best_of_lists(lists)
     return unpacked(merged(lists.flatten(1), lists.shape[2]))
-
-
-@cache
-def has_triton() -> bool:
-    """Whether kernels can be compiled here."""
-    return find_spec("triton") is not None
 
 
 def best(scores: Tensor, k: int) -> Best:

@@ -17,6 +17,7 @@ from torch import Tensor
 from msa_bench.model.attention import continued_attention
 from msa_bench.model.cache import LayerCache
 from msa_bench.model.decoder import Decoder, DecoderLayer, causal
+from msa_bench.model.pooling import chunk_means
 from msa_bench.model.upload import upload
 
 
@@ -43,11 +44,6 @@ Recall = Callable[[DecoderLayer, Tensor], Context]
 """Routing of one layer: routing queries `[batch, heads, tokens, head_dim]` to the chunks of the chosen documents."""
 
 
-def chunk_counts(lengths: Tensor, chunk_tokens: int) -> Tensor:
-    """Chunks of documents of `lengths` tokens `[documents]`; the last chunk of a document may be shorter."""
-    return (lengths + chunk_tokens - 1) // chunk_tokens
-
-
 class _DocumentPass:
     """Causal attention inside each right-padded document, pooling in router layers (an `Attend`)."""
 
@@ -56,18 +52,8 @@ class _DocumentPass:
         if msa is None:
             raise ValueError("a document pass needs a decoder with memory attention")
         self.pooled: dict[int, Pooled] = {}
-        self.size = msa.chunk_tokens
         self.similarity = msa.similarity
-        device = decoder.device
-        counts = chunk_counts(lengths, self.size)
-        most = int(counts.max())
-        self.padding = most * self.size - width
-        chunk = torch.arange(most)
-        self.flat = upload((chunk < counts[:, None]).flatten().nonzero()[:, 0], device)
-        tokens = (lengths[:, None] - chunk * self.size).clamp(1, self.size)
-        self.tokens = upload(tokens.float(), device)[:, :, None]
-        real = torch.arange(width) < lengths[:, None]
-        self.real = None if bool(real.all()) else upload(real, device)[:, :, None]
+        self.means = chunk_means(lengths, width, msa.chunk_tokens, decoder.device)
 
     def __call__(self, layer: DecoderLayer, normed: Tensor, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
         if layer.self_attn.routes:
@@ -77,24 +63,14 @@ class _DocumentPass:
     def keep(self, layer: DecoderLayer, normed: Tensor, k: Tensor, v: Tensor) -> None:
         """Pool what `layer` keeps. The routing key is linear in the input, so the mean is taken before the product."""
         attention = layer.self_attn
-        shape = (-1, attention.kv_heads, attention.head_dim)
-        keys = self._mean(k.transpose(1, 2).flatten(2)).view(shape)
-        values = self._mean(v.transpose(1, 2).flatten(2)).view(shape)
+        keys, values = self.means(k), self.means(v)
         if attention.decoupled:
-            routing_keys = attention.routing_key(self._mean(normed)[None], k)[0].transpose(0, 1)
+            routing_keys = attention.routing_key(self.means(normed[:, None])[None, :, 0], k)[0].transpose(0, 1)
         else:
             routing_keys = keys
         if self.similarity == "cosine":
             routing_keys = F.normalize(routing_keys.float(), dim=-1).to(keys.dtype)
         self.pooled[layer.index] = Pooled(keys, values, routing_keys)
-
-    def _mean(self, x: Tensor) -> Tensor:
-        """Chunk means `[chunks, features]` of `x` `[documents, tokens, features]`, in float32 over true lengths."""
-        if self.real is not None:
-            x = x * self.real
-        chunks = F.pad(x, (0, 0, 0, self.padding)).view(x.shape[0], -1, self.size, x.shape[2])
-        means: Tensor = chunks.sum(2, dtype=torch.float32) / self.tokens
-        return means.to(x.dtype).flatten(0, 1)[self.flat]
 
 
 def document_pass(

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from msa_bench.memory.keys import RoutingKeys
-from msa_bench.memory.topk import has_triton
+from msa_bench.switches import has_triton
 
 HARDEST = 64
 """Remembered chunks a sample learns from."""

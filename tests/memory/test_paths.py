@@ -184,6 +184,7 @@ import triton.language as tl
 from triton.backends.compiler import GPUTarget
 from triton.compiler import ASTSource
 from msa_bench.memory import kernels, topk_kernel
+from msa_bench.model import pooling_kernel
 from msa_bench.memory.kernels import NARROW, NARROW_BYTES, WIDE_BYTES, _kernel
 
 def build(kind, rows, tokens, tiles, scaled, sums=tl.float32):
@@ -209,6 +210,9 @@ numbers = dict.fromkeys(("documents", "first", "blocks", "k"), "i32")
 build_other(topk_kernel._kernel, {"scores": "*fp32", "out": "*i64"} | numbers, {"BLOCK": topk_kernel.BLOCK})
 numbers = dict.fromkeys(("lists", "k"), "i32")
 build_other(topk_kernel._merge_kernel, {"packed": "*i64", "ids": "*i64", "scores": "*fp32"} | numbers, {"LISTS": 256})
+numbers = dict.fromkeys(("document_stride", "head_stride", "token_stride", "features"), "i32")
+build_other(pooling_kernel._kernel, {"x": "*bf16", "chunks": "*i32", "out": "*bf16"} | numbers,
+            {"TOKENS": pooling_kernel.TOKENS, "FEATURES": pooling_kernel.FEATURES})
 build("bf16", 1, 32, NARROW, False)
 build("fp8e4nv", 4, 64, WIDE_BYTES, True)
 build("i8", 4, 64, WIDE_BYTES, True, tl.int32)
@@ -218,7 +222,7 @@ build("i8", 1, 32, NARROW_BYTES, True, tl.int32)
 
 @pytest.mark.slow
 def test_the_kernels_compile_for_hopper_and_use_its_matrix_units(tmp_path: Path) -> None:
-    """Slow: it compiles six times, in a process that does not interpret."""
+    """Slow: it compiles seven times, in a process that does not interpret."""
     script = tmp_path / "compile_kernel.py"
     script.write_text(COMPILE)
     environment = {name: value for name, value in os.environ.items() if name != "TRITON_INTERPRET"}
