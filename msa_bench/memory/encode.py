@@ -30,7 +30,7 @@ from msa_bench.model.pooling import chunk_counts
 from msa_bench.model.upload import upload
 from msa_bench.switches import switched
 
-WINDOW = 2048
+WINDOW = 8192
 """Documents sorted by length at a time."""
 
 WINDOW_TOKENS = 4 * 1024 * 1024
@@ -39,7 +39,7 @@ WINDOW_TOKENS = 4 * 1024 * 1024
 COMPILED_TOKENS = 8 * 1024 * 1024
 """From so many tokens on, compiling the layers for a GPU takes less time than it saves."""
 
-SAVED_WINDOWS = 8
+SAVED_WINDOWS = 2
 """Windows after which an interrupted encoding can go on."""
 
 SAMPLED = 256
@@ -63,9 +63,10 @@ class Estimate:
         return Estimate(documents, tokens, chunks, bytes_)
 
 
-def batch_tokens(device: torch.device) -> int:
-    """Tokens of documents read in one forward pass: enough to fill a GPU, few enough for the cache of a CPU core."""
-    return 65_536 if device.type == "cuda" else 512
+def batch_tokens(device: torch.device, hidden_size: int) -> int:
+    """Tokens of documents read in one forward pass: enough to fill a GPU, few enough for a large model's activations to
+    stay within some gigabytes; on a CPU few enough for the cache of a core."""
+    return min(131_072, 2**27 // hidden_size) if device.type == "cuda" else 512
 
 
 def batches(lengths: Sequence[int], budget: int) -> Iterator[list[int]]:
@@ -218,7 +219,8 @@ def encode_tokens(model: Backbone, bank: MemoryBank, window: Window, global_posi
         bank.write(ranges(rows[batch], counts[batch]), pooled)
         return int(lengths[batch].sum())
 
-    yield from each_on_a_core(read, batches(lengths.tolist(), batch_tokens(model.device)), model.device)
+    budget = batch_tokens(model.device, model.config.hidden_size)
+    yield from each_on_a_core(read, batches(lengths.tolist(), budget), model.device)
 
 
 def _padded(tokens: Tensor, begins: Tensor, lengths: Tensor) -> Tensor:

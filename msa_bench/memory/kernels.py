@@ -20,10 +20,6 @@ from msa_bench.memory.keys import RoutingKeys, quantised
 COLUMNS = 256
 """Tokens, of one row or several, that a program multiplies at once."""
 
-QUANTISED_FROM = 128
-"""Columns from which the matrix units, not the memory, are the bound: queries of fp8 keys are then fp8 themselves, as
-those of int8 keys always are int8."""
-
 
 @dataclass(frozen=True, slots=True)
 class Tiles:
@@ -35,16 +31,18 @@ class Tiles:
     stages: int
 
 
-NARROW, NARROW_BYTES, WIDE, WIDE_BYTES, FLOATS = (
-    Tiles(128, 128, 8, 3),
+NARROW, WIDE, WIDE_BYTES, FLOATS = (
     Tiles(64, 128, 4, 4),
     Tiles(128, 64, 8, 3),
     Tiles(128, 128, 8, 3),
     Tiles(64, 32, 4, 2),
 )
-"""For few columns (bound by memory: much in flight), for many (bound by the matrix units), each for keys of 16 and of 8
-bits, and for float32; each fits the shared memory of a Hopper. All but the last are the fastest of those that `perf
-routing` tried on an H100."""
+"""For few columns (bound by memory: much in flight), for many (bound by the matrix units) with keys of 16 and of 8
+bits, and for float32; each fits the shared memory of a Hopper. All but the last are the fastest, or as good as it, of
+those tried on an H200."""
+
+WIDE_FROM = 128
+"""Columns from which the matrix units, not the memory, are the bound."""
 
 
 @triton.jit  # type: ignore[untyped-decorator]
@@ -174,11 +172,11 @@ def best_chunk_scores(
     steps = triton.cdiv(tokens, width)
     at_once = min(COLUMNS // width, triton.next_power_of_2(rows))
     lines = _filled(queries, steps * width)
-    wide = at_once * width >= QUANTISED_FROM
     scales = None
-    if keys.values.dtype == torch.int8 or (keys.values.dtype == torch.float8_e4m3fn and wide):
+    if keys.values.element_size() == 1:
+        # Keys of 8 bits are multiplied as they are: made wider first, they take half as long again.
         lines, scales = quantised(lines, keys.values.dtype)
-    chosen = tiles or _tiles(lines, keys, wide)
+    chosen = tiles or _tiles(lines, at_once * width >= WIDE_FROM)
     step = min(chosen.features, max(32, triton.next_power_of_2(features)))  # bytes are multiplied 32 at a time
     groups = triton.cdiv(rows, at_once)
     _kernel[(groups * triton.cdiv(len(keys), chosen.chunks),)](
@@ -208,11 +206,11 @@ def best_chunk_scores(
     return out
 
 
-def _tiles(lines: Tensor, keys: RoutingKeys, wide: bool) -> Tiles:
+def _tiles(lines: Tensor, wide: bool) -> Tiles:
     if lines.element_size() == 4:
         return FLOATS
     if not wide:
-        return NARROW_BYTES if keys.values.element_size() == 1 else NARROW
+        return NARROW
     return WIDE_BYTES if lines.element_size() == 1 else WIDE
 
 

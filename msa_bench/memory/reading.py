@@ -34,7 +34,8 @@ AHEAD = 3
 SENT_BYTES = 1 << 26
 """The largest corpus that is sent to workers; one that holds its texts is read faster than sent."""
 
-MOST_WORKERS = 32
+MOST_WORKERS = 8
+"""More make text no faster than a GPU reads it, and leave no core to whatever else the machine does."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,8 +55,8 @@ class Window:
 def automatic_workers(device_type: str, documents: int, window: int) -> int:
     """Workers for a corpus of `documents`, `window` of them at a time.
 
-    A GPU reads faster than a core makes text, so it gets all cores but two; a CPU needs its cores for the model. A few
-    windows are made before a worker could be started.
+    A GPU reads faster than a core makes text, so it gets several, all but two of a small machine; a CPU needs its cores
+    for the model. A few windows are made before a worker could be started.
     """
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     if device_type != "cuda" or documents <= 4 * window:

@@ -61,7 +61,7 @@ def perf_encode(
     documents = make_documents(tokens, memory.config.vocab_size, seed)
     # A CPU reads a batch on every core.
     pieces = torch.get_num_threads() if memory.device.type == "cpu" else 1
-    step = min(tokens, batch_tokens(memory.device))
+    step = min(tokens, batch_tokens(memory.device, memory.config.hidden_size))
     windows = [Window.of(window) for window in _slices(documents, WINDOW)]
     settings = named_shape(shape).hugging_face if shape else None
     ways = {

@@ -4,10 +4,11 @@
 
     torchrun --nproc-per-node 2 --no-python msa-bench perf routing --shape qwen3-4b --length 100M
 
-Every way ends with the k best documents on the device. Of several processes each also scores a part of the documents,
-and the best of all parts are put together as Memory Parallel does. The floor is the longer of reading every key once at
-the bandwidth a copy reaches here, and of the multiplications at the rate a matrix product reaches here, both measured
-in the same turns.
+Every way ends with the k best documents on the device. A GPU is also given the routings of all router layers of the
+shape at once, as a query does, so that what each takes there no longer holds the time of handing it over. Of several
+processes each also scores a part of the documents, and the best of all parts are put together as Memory Parallel does.
+The floor is the longer of reading every key once at the bandwidth a copy reaches here, and of the multiplications at
+the rate a matrix product reaches here, both measured in the same turns.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, replace
 from statistics import median
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor
@@ -28,6 +29,7 @@ from msa_bench.memory.routing import Routing, Spans, join_heads, scaled_queries
 from msa_bench.memory.tier import ranges
 from msa_bench.memory.topk import Best, best
 from msa_bench.model.backbone import resolve_device, resolve_dtype
+from msa_bench.model.config import MSAConfig
 from msa_bench.performance.released import released_scores
 from msa_bench.performance.result import result
 from msa_bench.performance.shapes import (
@@ -76,6 +78,7 @@ def perf_routing(
     config = sizes.config(layers=1)
     assert config.msa is not None
     msa = config.msa
+    layers = len(cast(MSAConfig, sizes.config().msa).router_layers)
     chunks, features = length // CHUNK_TOKENS, sizes.kv_heads * sizes.head_dim
     check_room(chunks * features * (kept.itemsize + len(keys)) + 2 * COPIED, where, f"Routing over {length:,} tokens")
     counts = document_counts(length, torch.Generator().manual_seed(seed))
@@ -137,6 +140,8 @@ def perf_routing(
             row["processes_selected_same"] = _same(routes[_parted(kind)](), routes[kind]())
         if where.type == "cuda":
             row["kernels"] = _kernels(routing, asked, stored[kind], repeats)
+            row["queued_layers"] = layers
+            row["queued_median_seconds"] = _queued(routes[kind], layers, repeats, where)
         if kind != "bf16":
             row["selected_same_rescored"] = _same(_rescored(routed, compared, stored[kind], exact), wanted)
         rows.append(row)
@@ -171,6 +176,8 @@ def render_routing(found: dict[str, Any]) -> str:
             f"{row['ratio_vs_reference']:>7.1f} x as fast as the reference  selected as in float32: "
             f"{row['selected_same']:.1%}" + ("" if again is None else f", re-scored {again:.1%}")
         )
+        if "queued_layers" in row:
+            lines.append(f"    {row['queued_median_seconds'] * 1e3:.3f} ms each when {row['queued_layers']} are queued")
         if "processes" in row:
             lines.append(
                 f"    over {row['processes']} processes {row['processes_median_seconds'] * 1e3:.3f} ms, "
@@ -185,15 +192,15 @@ def _kernels(routing: Routing, queries: Tensor, keys: RoutingKeys, repeats: int)
     """The Triton kernel alone, by the GPU's own clock, for several ways to cut its work; the fastest first."""
     from triton.runtime.errors import OutOfResources
 
-    from msa_bench.memory.kernels import NARROW, NARROW_BYTES, WIDE, Tiles, best_chunk_scores
+    from msa_bench.memory.kernels import NARROW, WIDE, Tiles, best_chunk_scores
 
     joined = join_heads(scaled_queries(queries, routing.msa), keys.values.shape[1])
     document, documents = routing.spans.document, routing.spans.documents
     tried = []
     for tiles in (
         NARROW,
-        NARROW_BYTES,
         WIDE,
+        Tiles(128, 128, 8, 3),
         Tiles(128, 128, 4, 4),
         Tiles(64, 64, 4, 5),
         Tiles(128, 64, 4, 4),
@@ -213,6 +220,16 @@ def _kernels(routing: Routing, queries: Tensor, keys: RoutingKeys, repeats: int)
             seconds.append(begin.elapsed_time(end) / 1e3)
         tried.append({"tiles": asdict(tiles), "median_seconds": median(seconds)})
     return sorted(tried, key=lambda one: one["median_seconds"])
+
+
+def _queued(route: Callable[[], object], layers: int, repeats: int, device: torch.device) -> float:
+    """Median seconds of one routing of `layers` that are queued together, one after the other on the GPU."""
+
+    def every_layer() -> None:
+        for _ in range(layers):
+            route()
+
+    return median(alternate({"queued": every_layer}, repeats, device)["queued"]) / layers
 
 
 def _parted(kind: str) -> str:

@@ -85,7 +85,7 @@ def test_global_positions_number_documents_on_from_each_other() -> None:
 
 def test_documents_read_together_are_kept_as_documents_read_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     together = encode_corpus(tiny.model(), tiny.corpus())
-    monkeypatch.setattr(encode, "batch_tokens", lambda device: 1)
+    monkeypatch.setattr(encode, "batch_tokens", lambda *_: 1)
     monkeypatch.setattr(encode, "WINDOW", 2)
     alone = encode_corpus(tiny.model(), tiny.corpus())
     assert torch.equal(together.offsets, alone.offsets)

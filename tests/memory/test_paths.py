@@ -185,7 +185,7 @@ from triton.backends.compiler import GPUTarget
 from triton.compiler import ASTSource
 from msa_bench.memory import kernels, topk_kernel
 from msa_bench.model import pooling_kernel
-from msa_bench.memory.kernels import NARROW, NARROW_BYTES, WIDE_BYTES, _kernel
+from msa_bench.memory.kernels import NARROW, WIDE_BYTES, _kernel
 
 def build(kind, rows, tokens, tiles, scaled, sums=tl.float32):
     names = _kernel.arg_names
@@ -216,13 +216,14 @@ build_other(pooling_kernel._kernel, {"x": "*bf16", "chunks": "*i32", "out": "*bf
 build("bf16", 1, 32, NARROW, False)
 build("fp8e4nv", 4, 64, WIDE_BYTES, True)
 build("i8", 4, 64, WIDE_BYTES, True, tl.int32)
-build("i8", 1, 32, NARROW_BYTES, True, tl.int32)
+build("fp8e4nv", 1, 32, NARROW, True)
+build("i8", 1, 32, NARROW, True, tl.int32)
 """
 
 
 @pytest.mark.slow
 def test_the_kernels_compile_for_hopper_and_use_its_matrix_units(tmp_path: Path) -> None:
-    """Slow: it compiles seven times, in a process that does not interpret."""
+    """Slow: it compiles eight times, in a process that does not interpret."""
     script = tmp_path / "compile_kernel.py"
     script.write_text(COMPILE)
     environment = {name: value for name, value in os.environ.items() if name != "TRITON_INTERPRET"}
