@@ -13,7 +13,10 @@ def train(
     file: Annotated[Path, typer.Argument(help="Training file: backbone, stages, mixture (see configs/train-*.yaml).")],
     out: Annotated[Path | None, typer.Option(help="Output directory instead of the file's.")] = None,
     data: Annotated[Path | None, typer.Option(help="Directory of training JSONL files instead of the file's.")] = None,
-    start_from: Annotated[Path | None, typer.Option(help="Adapter to begin with instead of the file's.")] = None,
+    start_from: Annotated[
+        list[Path] | None,
+        typer.Option(help="Adapter to begin with instead of the file's; of several, given one by one, their mean."),
+    ] = None,
 ) -> None:
     """Train a memory adapter on a backbone; the same command continues an interrupted training."""
     from msa_bench.distributed import leading
@@ -23,12 +26,14 @@ def train(
     from msa_bench.training.measure import CURVES
     from msa_bench.training.settings import read_settings
 
-    given = {"out": out, "data": data, "start_from": start_from}
+    begin = None if not start_from else start_from[0] if len(start_from) == 1 else tuple(start_from)
+    given = {"out": out, "data": data, "start_from": begin}
     settings = read_settings(file).model_copy(update={key: value for key, value in given.items() if value is not None})
     console = Console(stderr=True)
     with ProgressDisplay(console) as progress:
         made = run_training(settings, progress)
     if not leading():
         return
-    save_curves([made / CURVES], made / "curves")
-    console.print(f"The adapter is in {made} with its curves; use it with --model {made}.")
+    if settings.stages:
+        save_curves([made / CURVES], made / "curves")
+    console.print(f"The adapter is in {made}; use it with --model {made}.")

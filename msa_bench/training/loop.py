@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import count, islice
@@ -17,6 +17,7 @@ from random import Random
 from typing import Any
 
 import torch
+from torch import Tensor
 from torch.utils.data import DataLoader, IterableDataset, get_worker_info
 
 from msa_bench.contracts import Progress, no_progress
@@ -133,8 +134,8 @@ class _Run:
         )
         decoder.config = replace(decoder.config, msa=msa)
         self.adapter = Adapter(decoder, settings.rank, settings.seed)
-        if settings.start_from is not None:
-            self._start_from(settings.start_from)
+        if settings.beginnings:
+            self._start_from(settings.beginnings)
         self.optimiser = torch.optim.AdamW(
             [{"params": list(self.adapter.low_rank.values())}, {"params": list(self.adapter.whole.values())}],
             lr=0.0,
@@ -242,9 +243,13 @@ class _Run:
         skipped = {"out", "device", "workers", "log_every", "save_every", "compile"}
         return dict(json.loads(self.settings.model_dump_json(exclude=skipped)))
 
-    def _start_from(self, directory: Path) -> None:
-        card = read_card(directory)
-        if card["rank"] != self.settings.rank:
-            raise UserError(f"The adapter in {directory} has rank {card['rank']}, not {self.settings.rank}.")
-        stored = read_adapter(directory, self.model.provenance["weights_sha256"])
-        self.adapter.load_state_dict({name: tensor.float() for name, tensor in stored.items()})
+    def _start_from(self, directories: Sequence[Path]) -> None:
+        """Begin with the mean of each tensor over the adapters in `directories`."""
+        mean: dict[str, Tensor] = {}
+        for directory in directories:
+            card = read_card(directory)
+            if card["rank"] != self.settings.rank:
+                raise UserError(f"The adapter in {directory} has rank {card['rank']}, not {self.settings.rank}.")
+            for name, tensor in read_adapter(directory, self.model.provenance["weights_sha256"]).items():
+                mean[name] = mean.get(name, 0) + tensor.float() / len(directories)
+        self.adapter.load_state_dict(mean)

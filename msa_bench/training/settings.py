@@ -77,15 +77,16 @@ class Stage(_Strict):
 
 
 class TrainingSettings(_Strict):
-    """A training run: the backbone, the adapter's size, and the stages in order."""
+    """A training run: the backbone, the adapter's size, and the stages in order. It begins with the adapter in
+    `start_from`, or with the mean of several, which without stages is what comes out (Wortsman et al. 2022)."""
 
     model: str
     out: Path
-    stages: Annotated[tuple[Stage, ...], Field(min_length=1)]
+    stages: tuple[Stage, ...] = ()
     seed: int = 1
     rank: Positive = 64
     data: Path | None = None
-    start_from: Path | None = None
+    start_from: Path | Annotated[tuple[Path, ...], Field(min_length=2)] | None = None
     workers: Annotated[int, Field(ge=0)] = 4
     aux_loss: str = "INFONCE_DECOUPLE"
     aux_temperature: Annotated[float, Field(gt=0)] = 0.05
@@ -102,6 +103,19 @@ class TrainingSettings(_Strict):
         if self.aux_loss not in METHODS:
             raise ValueError(f"aux_loss must be one of {', '.join(METHODS)}")
         return self
+
+    @model_validator(mode="after")
+    def _something_to_do(self) -> TrainingSettings:
+        if not self.stages and len(self.beginnings) < 2:
+            raise ValueError("give stages to train, or several adapters in start_from to take the mean of")
+        return self
+
+    @property
+    def beginnings(self) -> tuple[Path, ...]:
+        """The adapters whose mean training begins with; none for a new one."""
+        if self.start_from is None:
+            return ()
+        return self.start_from if isinstance(self.start_from, tuple) else (self.start_from,)
 
 
 def read_settings(path: Path) -> TrainingSettings:

@@ -183,6 +183,16 @@ def test_training_starts_from_an_adapter(settings: Settings, tmp_path: Path) -> 
     assert all(torch.equal(tensor, adapter_of(first)[name]) for name, tensor in adapter_of(second).items())
 
 
+def test_the_mean_of_adapters_is_an_adapter(settings: Settings, tmp_path: Path) -> None:
+    parents = [train(settings(out=tmp_path / name, seed=seed)) for name, seed in (("first", 1), ("second", 2))]
+    mean = adapter_of(train(settings(out=tmp_path / "mean", start_from=parents, stages=[])))
+    first, second = map(adapter_of, parents)
+    assert not all(torch.equal(first[name], second[name]) for name in mean)
+    for name, tensor in mean.items():
+        between = (first[name].float() + second[name].float()) / 2
+        torch.testing.assert_close(tensor.float(), between, atol=1e-4, rtol=1e-2)
+
+
 def test_an_adapter_of_another_size_or_backbone_is_no_start(settings: Settings, tmp_path: Path) -> None:
     first = train(settings(stage(steps=1), out=tmp_path / "first"))
     with pytest.raises(UserError, match="has rank 4, not 8"):

@@ -82,7 +82,8 @@ def test_a_stage_is_bounded_by_either_steps_or_minutes(tmp_path: Path, stage: di
     ("top", "stage", "named"),
     [
         ({"aux_loss": "INFONSE"}, {}, "aux_loss must be one of INFONCE, INFONCE_FOCAL"),
-        ({"stages": []}, {}, "stages"),
+        ({"stages": []}, {}, "the file"),
+        ({"stages": [], "start_from": "one"}, {}, "the file"),
         ({"rank": 0}, {}, "rank"),
         ({"out": None}, {}, "out: Field required"),
         ({}, {"attended": {}}, "stages.0.attended"),
