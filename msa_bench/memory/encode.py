@@ -202,7 +202,7 @@ def encode_window(
 def encode_tokens(model: Backbone, bank: MemoryBank, window: Window, global_positions: bool = False) -> Iterator[int]:
     """Add the documents of `window` to `bank`, in batches of similar length; yields the tokens of each batch once it is
     read, on a GPU once it is handed over."""
-    tokens, lengths = torch.from_numpy(window.tokens), torch.from_numpy(window.lengths)
+    tokens, lengths = upload(torch.from_numpy(window.tokens), model.device), torch.from_numpy(window.lengths)
     begins = lengths.cumsum(0) - lengths
     counts = chunk_counts(lengths, bank.msa.chunk_tokens)
     starts = bank.tokens + begins
@@ -212,7 +212,7 @@ def encode_tokens(model: Backbone, bank: MemoryBank, window: Window, global_posi
     def read(batch: list[int]) -> int:
         pooled = document_pass(
             model.decoder,
-            upload(_padded(tokens, begins[batch], lengths[batch]), model.device),
+            _padded(tokens, begins[batch], lengths[batch]),
             lengths[batch],
             starts=starts[batch] if global_positions else None,
         )
@@ -224,10 +224,12 @@ def encode_tokens(model: Backbone, bank: MemoryBank, window: Window, global_posi
 
 
 def _padded(tokens: Tensor, begins: Tensor, lengths: Tensor) -> Tensor:
-    """Documents that begin at `begins` of `tokens`, as int64 `[documents, width]` padded on the right."""
-    place = torch.arange(int(lengths.max()))
-    real = place < lengths[:, None]
-    return tokens[(begins[:, None] + place) * real].long() * real
+    """Documents that begin at `begins` of `tokens`, as int64 `[documents, width]` padded on the right, where `tokens`
+    are. Only begins and lengths are handled on the CPU: what is done there to every token would wait for threads that
+    share the cores with the workers."""
+    place = torch.arange(int(lengths.max()), device=tokens.device)
+    real = place < upload(lengths, tokens.device)[:, None]
+    return tokens[(upload(begins, tokens.device)[:, None] + place) * real].long() * real
 
 
 def worth_compiling(device: torch.device, tokens: int) -> bool:
