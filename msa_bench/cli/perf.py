@@ -118,3 +118,19 @@ def routing(
     result = perf_routing(shape, parse_length(length), kinds, queries, query_tokens, repeats, device, dtype, seed)
     if leading():
         print(json.dumps(result) if as_json else render_routing(result))
+
+
+@app.command()
+def checkpoint(
+    directory: Annotated[Path, typer.Argument(help="New directory for the checkpoint.")],
+    shape: Annotated[str, typer.Option(help="Model sizes, as for perf routing.")] = "qwen3-4b",
+    tokenizer: Annotated[str, typer.Option(help="Model whose tokenizer it gets.")] = "smollm2-135m",
+    seed: Annotated[int, typer.Option(help="Seed of the weights.")] = 42,
+    device: Device = "auto",
+    dtype: Dtype = "auto",
+) -> None:
+    """Writing random weights in the released format, with which a run takes the memory and time of the real ones."""
+    from msa_bench.performance.checkpoint import write_checkpoint
+
+    made = write_checkpoint(directory, shape, tokenizer, device, dtype, seed)
+    print(f"Random weights of {shape} are in {made}; rehearse with --model {made}.")
