@@ -26,8 +26,7 @@ def train(
     from msa_bench.training.measure import CURVES
     from msa_bench.training.settings import read_settings
 
-    begin = None if not start_from else start_from[0] if len(start_from) == 1 else tuple(start_from)
-    given = {"out": out, "data": data, "start_from": begin}
+    given = {"out": out, "data": data, "start_from": tuple(start_from) if start_from else None}
     settings = read_settings(file).model_copy(update={key: value for key, value in given.items() if value is not None})
     console = Console(stderr=True)
     with ProgressDisplay(console) as progress:

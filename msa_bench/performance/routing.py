@@ -16,7 +16,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, replace
 from statistics import median
-from typing import Any, cast
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -29,7 +29,7 @@ from msa_bench.memory.routing import Routing, Spans, join_heads, scaled_queries
 from msa_bench.memory.tier import ranges
 from msa_bench.memory.topk import Best, best
 from msa_bench.model.backbone import resolve_device, resolve_dtype
-from msa_bench.model.config import MSAConfig
+from msa_bench.model.config import latter_half
 from msa_bench.performance.released import released_scores
 from msa_bench.performance.result import result
 from msa_bench.performance.shapes import (
@@ -78,7 +78,7 @@ def perf_routing(
     config = sizes.config(layers=1)
     assert config.msa is not None
     msa = config.msa
-    layers = len(cast(MSAConfig, sizes.config().msa).router_layers)
+    layers = len(latter_half(sizes.layers))
     chunks, features = length // CHUNK_TOKENS, sizes.kv_heads * sizes.head_dim
     check_room(chunks * features * (kept.itemsize + len(keys)) + 2 * COPIED, where, f"Routing over {length:,} tokens")
     counts = document_counts(length, torch.Generator().manual_seed(seed))

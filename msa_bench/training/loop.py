@@ -134,8 +134,8 @@ class _Run:
         )
         decoder.config = replace(decoder.config, msa=msa)
         self.adapter = Adapter(decoder, settings.rank, settings.seed)
-        if settings.beginnings:
-            self._start_from(settings.beginnings)
+        if settings.start_from:
+            self._start_from(settings.start_from)
         self.optimiser = torch.optim.AdamW(
             [{"params": list(self.adapter.low_rank.values())}, {"params": list(self.adapter.whole.values())}],
             lr=0.0,

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Annotated
 
 import yaml
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
 from msa_bench.errors import UserError
 from msa_bench.training.batch import BatchPlan
@@ -25,6 +25,11 @@ def _ascending(rows: tuple[tuple[int, int], ...]) -> tuple[tuple[int, int], ...]
     if [width for _, width in rows] != sorted({width for _, width in rows}):
         raise ValueError("give rows as [count, width], narrowest first")
     return rows
+
+
+def _several(given: object) -> object:
+    """One path stands for itself alone."""
+    return (given,) if isinstance(given, str | Path) else given
 
 
 RowsField = Annotated[tuple[tuple[Positive, Positive], ...], Field(min_length=1), AfterValidator(_ascending)]
@@ -86,7 +91,7 @@ class TrainingSettings(_Strict):
     seed: int = 1
     rank: Positive = 64
     data: Path | None = None
-    start_from: Path | Annotated[tuple[Path, ...], Field(min_length=2)] | None = None
+    start_from: Annotated[tuple[Path, ...], BeforeValidator(_several)] = ()
     workers: Annotated[int, Field(ge=0)] = 4
     aux_loss: str = "INFONCE_DECOUPLE"
     aux_temperature: Annotated[float, Field(gt=0)] = 0.05
@@ -106,16 +111,9 @@ class TrainingSettings(_Strict):
 
     @model_validator(mode="after")
     def _something_to_do(self) -> TrainingSettings:
-        if not self.stages and len(self.beginnings) < 2:
+        if not self.stages and len(self.start_from) < 2:
             raise ValueError("give stages to train, or several adapters in start_from to take the mean of")
         return self
-
-    @property
-    def beginnings(self) -> tuple[Path, ...]:
-        """The adapters whose mean training begins with; none for a new one."""
-        if self.start_from is None:
-            return ()
-        return self.start_from if isinstance(self.start_from, tuple) else (self.start_from,)
 
 
 def read_settings(path: Path) -> TrainingSettings:
