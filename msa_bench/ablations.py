@@ -36,6 +36,8 @@ HELP: Mapping[str, str] = {
     "router_layers": "layers that route, such as 15-29 or 15,20,25; fewer take away memory from the others "
     "(the model's own, the latter half in the paper; section 3.2)",
     "rounds": "most retrieval rounds before the answer is asked for; fewer take away hops (6; section 3.5)",
+    "read": "fewest documents whose text a round appends, those named and then the best routed to; 0 takes away all "
+    "that are not named (the model's own; ours, not in the paper)",
     "documents": "most documents whose text a round appends; fewer take away text (8; section 3.5)",
 }
 """Every switch with its values, what they take away, and in brackets the default and where the paper has it."""
@@ -75,7 +77,7 @@ def parse(chosen: Mapping[str, str]) -> Ablations:
     for key, name in (("top_k", "top_k"), ("chunk", "chunk_tokens")):
         if key in chosen:
             settings[name] = _whole(key, chosen[key])
-    names = {"rounds": "rounds", "documents": "documents_per_round"}
+    names = {"rounds": "rounds", "read": "documents_read", "documents": "documents_per_round"}
     found = Ablations(
         interleave=_choice(chosen, "interleave", "on", "off") == "on",
         original_text=_choice(chosen, "original_text", "on", "off") == "on",
@@ -84,7 +86,7 @@ def parse(chosen: Mapping[str, str]) -> Ablations:
         routing=cast(RoutingBy, _choice(chosen, "routing", "own", "untrained", "random", "oracle")),
         router_layers=_layers(chosen["router_layers"]) if "router_layers" in chosen else None,
         msa=settings,
-        bounds={names[key]: _whole(key, chosen[key]) for key in names if key in chosen},
+        bounds={names[key]: _whole(key, chosen[key], first=int(key != "read")) for key in names if key in chosen},
     )
     _refuse_nonsense(chosen, found)
     return found
@@ -119,9 +121,9 @@ def _choice(ablations: Mapping[str, str], key: str, default: str, *others: str) 
     return value
 
 
-def _whole(key: str, value: str) -> int:
-    if not value.isdecimal() or int(value) < 1:
-        raise UserError(f"--ablate {key}={value} is not known; {key} takes a whole number from 1.")
+def _whole(key: str, value: str, first: int = 1) -> int:
+    if not value.isdecimal() or int(value) < first:
+        raise UserError(f"--ablate {key}={value} is not known; {key} takes a whole number from {first}.")
     return int(value)
 
 

@@ -123,9 +123,12 @@ class MSASystem:
 
     @property
     def _limits(self) -> Limits:
-        return replace(
-            Limits(answer_tokens=self.request.max_answer_tokens, prompt_tokens=self.model.window), **self.chosen.bounds
+        own = Limits(
+            documents_read=self._msa.documents_read,
+            answer_tokens=self.request.max_answer_tokens,
+            prompt_tokens=self.model.window,
         )
+        return replace(own, **self.chosen.bounds)
 
     @property
     def _msa(self) -> MSAConfig:

@@ -49,6 +49,7 @@ def answers(one: MSASystem, *questions: Question) -> dict[str, Answer]:
         ({"routing": "random", "similarity": "cosine"}, "the seed decide"),
         ({"routing": "best"}, "routing is own, untrained, random or oracle"),
         ({"chunk": "0"}, "chunk takes a whole number from 1"),
+        ({"read": "some"}, "read takes a whole number from 0"),
         ({"router_layers": ""}, "router_layers takes layers from 0"),
         ({"router_layers": "9-3"}, "router_layers takes layers from 0"),
         ({"router_layers": "all"}, "router_layers takes layers from 0"),
@@ -185,6 +186,15 @@ def test_only_layers_with_a_router_can_route_unless_it_is_a_copy(checkpoint: Pat
     with pytest.raises(UserError, match=r"no such layer; its layers are 0 to 3"):
         make(checkpoint, {"router_layers": "4", "routing": "untrained"})
     assert make(checkpoint, {"router_layers": "0-2", "routing": "untrained"}).describe()["router_layers"] == [0, 1, 2]
+
+
+def test_every_round_reads_the_best_it_routed_to_where_told(checkpoint: Path) -> None:
+    answer = answers(make(checkpoint, {"read": "3", "rounds": "2"}), RED)["red"]
+    first = answer.trace["rounds"][0]
+    assert len(first) == 3
+    assert set(answer.ranking[:3]) & set(first)
+    assert make(checkpoint, {"read": "3"}).describe()["limits"]["documents_read"] == 3
+    assert make(checkpoint).describe()["limits"]["documents_read"] == 0
 
 
 def test_larger_chunks_keep_less(checkpoint: Path) -> None:

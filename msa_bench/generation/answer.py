@@ -34,7 +34,7 @@ class Asked:
 
 @dataclass(slots=True)
 class Case:
-    """A question on its way; `ranking` is the retrieval order of the first round."""
+    """A question on its way; `ranking` is the retrieval order of the first round, `routed` the best of this one."""
 
     index: int
     asked: Asked
@@ -43,6 +43,7 @@ class Case:
     tokens_in: int = 0
     tokens_out: int = 0
     ranking: list[int] = field(default_factory=list)
+    routed: list[int] = field(default_factory=list)
     grammar: RoundGrammar | None = None
 
 
@@ -123,7 +124,7 @@ class Answerer:
                 # After the prefill, the first token of a feed is the one the model wrote.
                 case.tokens_in += len(feed[row]) - (0 if prefill else 1)
                 case.tokens_out += 1
-                case.state, decision = self.machine.advance(case.state, token, case.asked.text_of)
+                case.state, decision = self.machine.advance(case.state, token, case.asked.text_of, case.routed)
                 if decision in (Decision.GO_ON, Decision.INSERT):
                     going.append(row)
                     feed_next.append([token, *case.state.inserted] if decision is Decision.INSERT else [token])
@@ -135,6 +136,8 @@ class Answerer:
     def _routed(self, case: Case, recall: BankRecall, row: int) -> None:
         if not case.ranking:
             case.ranking = recall.ranking(row)
+        if self.machine.limits.documents_read:
+            case.routed = recall.ranking(row)
         free = [number for number in recall.candidates(row) if number not in case.state.documents]
         constrain = self.constrained and not case.state.answering
         most = self.machine.limits.documents_per_round

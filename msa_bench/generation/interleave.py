@@ -26,8 +26,13 @@ from msa_bench.model.tokenizer import TextTokenizer
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """Bounds on what the model may choose; hitting one is recorded in `Progress.bounds` under its name here."""
+    """Bounds on what the model may choose; hitting an upper one is recorded in `Progress.bounds` under its name here.
 
+    A round that names fewer than `documents_read` documents also reads the best of those it routed to, and the first
+    round always reads: what is ours and not the paper's, and 0 but for adapters that were trained so.
+    """
+
+    documents_read: int = 0
     documents_per_round: int = 8
     rounds: int = 6
     round_tokens: int = 192
@@ -85,20 +90,25 @@ class Interleave:
         """A question before its first round."""
         return Progress(question, question_prompt(self.tokenizer, question, first_round=True))
 
-    def advance(self, state: Progress, token: int, text_of: Callable[[int], str | None]) -> tuple[Progress, Decision]:
-        """The state after the model wrote `token`, and what to do next."""
+    def advance(
+        self, state: Progress, token: int, text_of: Callable[[int], str | None], routed: Sequence[int] = ()
+    ) -> tuple[Progress, Decision]:
+        """The state after the model wrote `token`, and what to do next. `routed` are the documents the round routed to,
+        best first."""
         state = replace(state, fresh=(*state.fresh, token))
         if state.answering:
             return self._advance_answer(state, token)
         control = self.tokenizer.control
         if token == control.references_end:
-            return self._end_round(state, text_of)
+            return self._end_round(state, text_of, routed)
         if state.fresh[-len(control.end_of_retrieve) :] == control.end_of_retrieve:
+            if self.limits.documents_read and not state.rounds:
+                return self._end_round(replace(state, fresh=()), text_of, routed)
             return self._insert_answer_turn(state), Decision.INSERT
         if token in self.tokenizer.stop_ids:
             return bounded(state, "ended_without_answer"), Decision.FINISH
         if len(state.fresh) >= self.limits.round_tokens:
-            return self._end_round(bounded(state, "round_tokens"), text_of)
+            return self._end_round(bounded(state, "round_tokens"), text_of, routed)
         return state, Decision.GO_ON
 
     def answer_text(self, state: Progress) -> str:
@@ -117,17 +127,25 @@ class Interleave:
         written = state.prompt + of_role((*state.fresh, *inserted), SILENT)
         return replace(state, prompt=written, fresh=(), inserted=inserted, answering=True)
 
-    def _end_round(self, state: Progress, text_of: Callable[[int], str | None]) -> tuple[Progress, Decision]:
+    def _end_round(
+        self, state: Progress, text_of: Callable[[int], str | None], routed: Sequence[int]
+    ) -> tuple[Progress, Decision]:
         named = named_documents(self.tokenizer.decode(state.fresh))
         texts = {number: text for number in named if (text := text_of(number)) is not None}
         kept = sorted(texts)
         if len(kept) > self.limits.documents_per_round:
             state = bounded(state, "documents_per_round")
             kept = sorted([number for number in named if number in texts][: self.limits.documents_per_round])
+        for number in routed:
+            if len(kept) < self.limits.documents_read and number not in (*kept, *state.documents):
+                text = text_of(number)
+                if text is not None:
+                    texts[number] = text
+                    kept = sorted((*kept, number))
         first = question_prompt(self.tokenizer, state.question, first_round=False)
         earlier = Prompt(state.prompt.tokens[len(first.tokens) :], state.prompt.roles[len(first.tokens) :])
         end = self.tokenizer.control.references_end
-        fresh = state.fresh if state.fresh[-1] == end else (*state.fresh, end)
+        fresh = state.fresh if state.fresh[-1:] == (end,) else (*state.fresh, end)
         written = first + earlier.silenced() + of_role(fresh, SILENT)
         room = self.limits.prompt_tokens - len(written.tokens)
         while len((appended := self._appended(texts, kept)).tokens) > room and kept:

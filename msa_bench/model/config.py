@@ -21,7 +21,7 @@ class MSAConfig:
 
     `chunk_tokens` is P, the tokens pooled into one key and value; `top_k` the documents a query attends per layer.
     `decouple_router` False means that the attention's own query and key route. `trained` False marks a router that is a
-    copy of its layer's attention projections.
+    copy of its layer's attention projections. `documents_read` is the `Limits.documents_read` it was trained for.
     """
 
     router_layers: tuple[int, ...]
@@ -35,6 +35,7 @@ class MSAConfig:
     aux_loss_method: str = "INFONCE_DECOUPLE"
     aux_loss_temperature: float = 0.1
     trained: bool = True
+    documents_read: int = 0
 
     @classmethod
     def from_released(cls, raw: Mapping[str, Any], layers: int) -> MSAConfig:

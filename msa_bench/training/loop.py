@@ -35,6 +35,7 @@ from msa_bench.training.episodes import episodes
 from msa_bench.training.episodes.documents import filler
 from msa_bench.training.losses import training_similarity
 from msa_bench.training.measure import Log
+from msa_bench.training.samples import READ
 from msa_bench.training.settings import Stage, TrainingSettings
 from msa_bench.training.shared_bank import Attended
 from msa_bench.training.state import load_state, save_state
@@ -190,7 +191,8 @@ class _Run:
             "backbone": self.settings.model,
             "backbone_sha256": self.model.provenance["weights_sha256"],
             "msa": {"router_layers": list(self._msa.router_layers), "chunk_tokens": self._msa.chunk_tokens}
-            | {"top_k": self._msa.top_k, "similarity": self._msa.similarity},
+            | {"top_k": self._msa.top_k, "similarity": self._msa.similarity}
+            | ({"documents_read": READ} if any(stage.beside for stage in self.settings.stages) else {}),
             "training": json.loads(self.settings.model_dump_json(exclude={"out", "device", "workers"})),
             "steps": self.place.step,
             "tokens": self.place.tokens,

@@ -23,18 +23,25 @@ from msa_bench.model.prompts import (
 from msa_bench.model.tokenizer import TextTokenizer
 from msa_bench.training.episodes import Episode
 
+READ = 4
+"""Documents a round reads at least where it reads others beside those it names."""
+
 _MOST_WRONG = 3
+_NAMED_RIGHT = 0.6
+_BOTH_AT_ONCE = 0.25
 
 
 @dataclass(frozen=True, slots=True)
 class Habits:
     """How episodes become samples: the probabilities that the answer is a sample (`answer`), that an earlier round
-    named a wrong document (`retry`, and again for a further one) and that several gold documents were named in two
-    rounds (`split`)."""
+    named a wrong document (`retry`, and again for a further one), that several gold documents were named in two rounds
+    (`split`), and that earlier rounds read four documents whatever they named, as generation does with
+    `Limits.documents_read` (`beside`): which of them is right then shows in the text alone."""
 
     answer: float = 0.2
     retry: float = 0.1
     split: float = 0.25
+    beside: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +81,9 @@ def samples_of(
     if not rounds or rng.random() < habits.answer:
         steps.append(len(rounds))
     gold = {number for found in rounds for number in found}
+    if rng.random() < habits.beside:
+        yield from _beside(tokenizer, episode, texts, elsewhere, rounds, steps, rng)
+        return
     for step in steps:
         earlier = [list(found) for found in rounds[:step]]
         mistaken: list[int] = []
@@ -86,18 +96,66 @@ def samples_of(
                 earlier.insert(rng.randint(0, len(earlier)), list(wrong))
             else:
                 break
-        shown = [[(number, texts.get(number) or elsewhere[number]) for number in sorted(found)] for found in earlier]
-        yield _sample(tokenizer, episode, shown, rounds[step] if step < len(rounds) else [])
+        known = {**elsewhere, **texts}
+        before = [_Round(sorted(found), sorted(found)) for found in earlier]
+        yield _sample(tokenizer, episode, before, known, rounds[step] if step < len(rounds) else [])
+
+
+@dataclass(frozen=True, slots=True)
+class _Round:
+    """An earlier round: the numbers of the documents it named, and of those whose text it appended."""
+
+    named: Sequence[int]
+    read: Sequence[int]
+
+
+def _beside(
+    tokenizer: TextTokenizer,
+    episode: Episode,
+    texts: Mapping[int, str],
+    elsewhere: Mapping[int, str],
+    rounds: list[list[int]],
+    steps: Sequence[int],
+    rng: Random,
+) -> Iterator[Sample]:
+    """Samples of `steps` where each earlier round read others beside its own documents, the episode's own if it has
+    some. Two times in five it had named one of those instead, or, as the first, nothing; now and then it had also read
+    what the next was to name, which is then left out."""
+    known = {**elsewhere, **texts}
+    gold = {number for found in rounds for number in found}
+    left = [number for number in texts if number not in gold]
+    rng.shuffle(left)
+    before: list[_Round] = []
+    skipped: set[int] = set()
+    for place, found in enumerate(rounds):
+        if place in skipped:
+            continue
+        if place in steps:
+            yield _sample(tokenizer, episode, before, known, found)
+        read = list(found)
+        if place + 1 < len(rounds) and rng.random() < _BOTH_AT_ONCE:
+            skipped.add(place + 1)
+            read += rounds[place + 1]
+        while len(read) < READ and left:
+            read.append(left.pop())
+        far = [number for number in elsewhere if number not in gold and number not in read]
+        read += rng.sample(far, min(len(far), max(0, READ - len(read))))
+        others = [number for number in read if number not in found]
+        named = found if not others or rng.random() < _NAMED_RIGHT else rng.sample(others, rng.randint(place > 0, 1))
+        before.append(_Round(sorted(named), sorted(read)))
+    if len(rounds) in steps:
+        yield _sample(tokenizer, episode, before, known, [])
 
 
 def _sample(
-    tokenizer: TextTokenizer, episode: Episode, earlier: list[list[tuple[int, str]]], gold: list[int]
+    tokenizer: TextTokenizer, episode: Episode, earlier: Sequence[_Round], texts: Mapping[int, str], gold: list[int]
 ) -> Sample:
-    """The step that names `gold`, or answers where there is none, after the rounds `earlier`."""
+    """The step that names `gold`, or answers where there is none, after the rounds `earlier` over documents of which
+    `texts` gives the text."""
     prompt = question_prompt(tokenizer, episode.question, first_round=not earlier)
-    for place, shown in enumerate(earlier):
-        named = [*_named(tokenizer, [number for number, _ in shown]), tokenizer.control.references_end]
-        text = appended_documents(tokenizer, shown)
+    for place, one in enumerate(earlier):
+        named = [*_named(tokenizer, one.named), tokenizer.control.references_end]
+        text = appended_documents(tokenizer, [(number, texts[number]) for number in one.read])
         last = place == len(earlier) - 1
         prompt += of_role(named, SILENT) + (text if last else text.silenced())
     written, learned = _target(tokenizer, episode, gold)

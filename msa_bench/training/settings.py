@@ -66,6 +66,7 @@ class Stage(_Strict):
     answer: Share = _PLAN.habits.answer
     retry: Share = _PLAN.habits.retry
     split: Share = _PLAN.habits.split
+    beside: Share = _PLAN.habits.beside
     weights: dict[str, float] = Field(default_factory=lambda: dict(DEFAULT_WEIGHTS))
 
     @model_validator(mode="after")
@@ -78,7 +79,7 @@ class Stage(_Strict):
     def plan(self) -> BatchPlan:
         """What the stage asks of a batch."""
         own = {one.name: getattr(self, one.name) for one in fields(BatchPlan) if one.name != "habits"}
-        return BatchPlan(**own, habits=Habits(self.answer, self.retry, self.split))
+        return BatchPlan(**own, habits=Habits(self.answer, self.retry, self.split, self.beside))
 
 
 class TrainingSettings(_Strict):

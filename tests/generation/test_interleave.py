@@ -24,13 +24,17 @@ def tokens_of(text: str) -> list[int]:
 
 
 def write(
-    one: Interleave, state: Progress, tokens: list[int], text_of: Callable[[int], str | None] = TEXTS.get
+    one: Interleave,
+    state: Progress,
+    tokens: list[int],
+    text_of: Callable[[int], str | None] = TEXTS.get,
+    routed: tuple[int, ...] = (),
 ) -> tuple[Progress, Decision]:
     """Let the model write `tokens`; everything before the last must leave the decision open."""
     for token in tokens[:-1]:
-        state, decision = one.advance(state, token, text_of)
+        state, decision = one.advance(state, token, text_of, routed)
         assert decision is Decision.GO_ON
-    return one.advance(state, tokens[-1], text_of)
+    return one.advance(state, tokens[-1], text_of, routed)
 
 
 def end_of_retrieve() -> list[int]:
@@ -125,6 +129,26 @@ def test_the_first_documents_named_are_kept_when_there_are_too_many() -> None:
     assert state.bounds == ("documents_per_round",)
     state, _ = write(one, state, [*tokens_of("[11][5][3]"), END_ROUND])
     assert state.bounds == ("documents_per_round",)
+
+
+def test_a_round_reads_the_best_it_routed_to_beside_what_it_named_where_it_is_told_to() -> None:
+    for told, read in ((0, (5,)), (1, (5,)), (2, (5, 11)), (9, (3, 5, 11))):
+        one = machine(documents_read=told)
+        state, _ = write(one, one.start(QUESTION), [*tokens_of("[5]"), END_ROUND], routed=(4, 11, 5, 3))
+        assert state.documents == read
+    assert shown(state).endswith("[5]<|object_ref_end|>[3]. third\n[5]. fifth\n[11]. eleventh\n<|object_ref_end|>")
+    state, _ = write(one, state, [*tokens_of("[3]"), END_ROUND], routed=(11, 5))
+    assert state.round_documents[1] == (3,), "what was read is not read again"
+
+
+def test_the_first_round_reads_before_retrieval_can_end_where_rounds_read_more_than_they_name() -> None:
+    one = machine(documents_read=1)
+    state, decision = write(one, one.start(QUESTION), end_of_retrieve(), routed=(11, 3))
+    assert decision is Decision.NEXT_ROUND
+    assert state.documents == (11,)
+    assert shown(state).endswith("<|object_ref_end|>[11]. eleventh\n<|object_ref_end|>")
+    _, decision = write(one, state, end_of_retrieve(), routed=(3,))
+    assert decision is Decision.INSERT
 
 
 def test_a_round_ends_after_exactly_its_most_tokens() -> None:

@@ -18,6 +18,7 @@ from msa_bench.model.backbone import load_memory_model
 from msa_bench.training import loop
 from msa_bench.training.batch import Batch
 from msa_bench.training.loop import Place, curriculum, train
+from msa_bench.training.samples import READ
 from msa_bench.training.settings import Stage, TrainingSettings
 from msa_bench.training.shared_bank import Attended, Outcome
 from msa_bench.training.step import Step
@@ -202,6 +203,14 @@ def test_an_adapter_of_another_size_or_backbone_is_no_start(settings: Settings, 
         train(settings(start_from=first, model=str(other)))
     with pytest.raises(UserError, match="holds no adapter"):
         train(settings(start_from=tmp_path))
+
+
+def test_an_adapter_trained_to_read_more_than_it_names_reads_so(settings: Settings, tmp_path: Path) -> None:
+    for share, read in ((0.0, 0), (0.5, READ)):
+        made = train(settings(stage(steps=1, beside=share), out=tmp_path / f"beside-{share}"))
+        loaded = load_memory_model(str(made), "cpu", "float32")
+        assert loaded.config.msa is not None
+        assert loaded.config.msa.documents_read == read
 
 
 def test_the_card_says_how_the_adapter_was_made(settings: Settings, tmp_path: Path) -> None:

@@ -7,8 +7,9 @@ import pytest
 import tiny
 from toy_batches import Read, absent, batch_of, chain, made, several, with_habits
 
-from msa_bench.generation.interleave import Decision, Interleave, named_documents
+from msa_bench.generation.interleave import Decision, Interleave, Limits, named_documents
 from msa_bench.model.prompts import ROUTES, answer_turn
+from msa_bench.training.samples import READ
 
 
 def test_the_gold_documents_of_a_step_are_those_it_names() -> None:
@@ -79,6 +80,33 @@ def test_a_prompt_is_what_generation_arrives_at(retry: float) -> None:
         assert row.routes == wanted + [False] * (len(row.tokens) - len(wanted)), "what the model writes does not route"
         rounds.add(state.rounds)
     assert {1, 2, 3, 4} <= rounds <= {1, 2, 3, 4, 5} if retry else rounds == {0, 1, 2}
+
+
+def test_a_prompt_with_documents_beside_is_what_generation_arrives_at() -> None:
+    """Where each round reads four documents, and the router ranks first what the sample says was read."""
+    batch = Read(made(3, with_habits(beside=1.0)))
+    texts = {batch.numbers[row]: text for row, text in batch.texts.items()}
+    machine, named, rounds = Interleave(tiny.tokenizer(), Limits(documents_read=READ)), set(), set()
+    for row in batch.rows:
+        gold = {row.episode.documents[index] for found in row.episode.rounds for index in found}
+        state = machine.start(row.episode.question)
+        while len(state.prompt.tokens) < len(row.prompt):
+            place = len(state.prompt.tokens) + len(state.fresh)
+            rest = row.text(row.prompt[place + 1 :]).split("<|object_ref_end|>")[0]
+            state, decision = machine.advance(state, row.prompt[place], texts.get, named_documents(rest))
+            assert decision in (Decision.GO_ON, Decision.NEXT_ROUND)
+            if decision is Decision.NEXT_ROUND and row.number > batch.rows[0].number + 2:
+                assert len(state.round_documents[-1]) >= READ, "the first episodes have no others to read"
+        assert list(state.prompt.tokens) == row.prompt
+        assert not set(state.documents) & {batch.numbers[place] for place in row.gold}, "nothing is named again"
+        if row.kind != "absent":
+            written = [named_documents(part) for part in row.text(row.prompt).split("<|object_ref_end|>")[::2]]
+            named |= {texts[number] in gold for part in written for number in part}
+        if not row.naming and row.kind != "absent":
+            assert gold <= {texts[number] for number in state.documents}, "an answer rests on what was read"
+        rounds.add((row.kind, row.naming, state.rounds))
+    assert named == {True, False}
+    assert {("chain", True, 1), ("chain", False, 1), ("chain", False, 2), ("several", False, 1)} <= rounds
 
 
 def test_a_wrong_document_named_earlier_is_none_of_the_gold_ones() -> None:
