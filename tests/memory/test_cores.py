@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Iterator
 
 import pytest
@@ -40,6 +41,7 @@ def test_a_failing_piece_raises_and_the_rest_is_not_begun(threads: int) -> None:
         begun.append(piece)
         if piece == 2:
             raise OSError("broken")
+        time.sleep(0.001)  # or all might be done before the first is asked for
 
     with pytest.raises(OSError, match="broken"):
         list(each_on_a_core(work, range(10_000), CPU))
