@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from typing import Any, ClassVar
 
 from msa_bench.ablations import HELP, NOTES, encoding, parse
@@ -49,7 +49,9 @@ class MSASystem:
 
     def describe(self) -> Mapping[str, Any]:
         """Provenance of the model and of every setting that shapes its answers."""
-        msa = self._msa
+        msa, limits = self._msa, asdict(self._limits)
+        if not limits["documents_read"]:
+            del limits["documents_read"]
         return (
             self.model.provenance
             | {
@@ -58,7 +60,7 @@ class MSASystem:
                 "top_k": msa.top_k,
                 "similarity": msa.similarity,
                 "constrained_ids": self.chosen.constrained,
-                "limits": {name: getattr(self._limits, name) for name in self._limits.__dataclass_fields__},
+                "limits": limits,
                 "notes": list(self._notes),
                 # What came later is left out where it is not used, so that older runs are still the same run.
             }

@@ -194,7 +194,7 @@ def test_every_round_reads_the_best_it_routed_to_where_told(checkpoint: Path) ->
     assert len(first) == 3
     assert set(answer.ranking[:3]) & set(first)
     assert make(checkpoint, {"read": "3"}).describe()["limits"]["documents_read"] == 3
-    assert make(checkpoint).describe()["limits"]["documents_read"] == 0
+    assert "documents_read" not in make(checkpoint).describe()["limits"], "older runs are still the same run"
 
 
 def test_larger_chunks_keep_less(checkpoint: Path) -> None:
