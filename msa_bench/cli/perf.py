@@ -129,7 +129,7 @@ def checkpoint(
     device: Device = "auto",
     dtype: Dtype = "auto",
 ) -> None:
-    """Writing random weights in the released format, with which a run takes the memory and time of the real ones."""
+    """Writing random weights in the released format, to rehearse loading, encoding and answering at a model's size."""
     from msa_bench.performance.checkpoint import write_checkpoint
 
     made = write_checkpoint(directory, shape, tokenizer, device, dtype, seed)

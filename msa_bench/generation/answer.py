@@ -134,10 +134,9 @@ class Answerer:
             session.keep(going)
 
     def _routed(self, case: Case, recall: BankRecall, row: int) -> None:
-        if not case.ranking:
-            case.ranking = recall.ranking(row)
-        if self.machine.limits.documents_read:
+        if self.machine.limits.documents_read or not case.ranking:
             case.routed = recall.ranking(row)
+            case.ranking = case.ranking or case.routed
         free = [number for number in recall.candidates(row) if number not in case.state.documents]
         constrain = self.constrained and not case.state.answering
         most = self.machine.limits.documents_per_round

@@ -136,8 +136,9 @@ class Interleave:
         if len(kept) > self.limits.documents_per_round:
             state = bounded(state, "documents_per_round")
             kept = sorted([number for number in named if number in texts][: self.limits.documents_per_round])
+        fewest = min(self.limits.documents_read, self.limits.documents_per_round)
         for number in routed:
-            if len(kept) < self.limits.documents_read and number not in (*kept, *state.documents):
+            if len(kept) < fewest and number not in (*kept, *state.documents):
                 text = text_of(number)
                 if text is not None:
                     texts[number] = text

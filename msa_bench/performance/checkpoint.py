@@ -3,7 +3,8 @@
     msa-bench perf checkpoint DIR --shape qwen3-4b
     msa-bench run --task niah --length 1M --samples 4 --model DIR
 
-It is loaded, encodes and answers as the released model does, in as much memory and time; its answers mean nothing.
+It is loaded and reads documents as the released model does, in as much memory and time. Its answers mean nothing and go
+on to every bound, so that they take longer than real ones.
 """
 
 from __future__ import annotations

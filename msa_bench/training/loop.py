@@ -132,6 +132,7 @@ class _Run:
             similarity=training_similarity(settings.aux_loss),
             aux_loss_method=settings.aux_loss,
             aux_loss_temperature=settings.aux_temperature,
+            documents_read=READ if any(stage.beside for stage in settings.stages) else 0,
         )
         decoder.config = replace(decoder.config, msa=msa)
         self.adapter = Adapter(decoder, settings.rank, settings.seed)
@@ -192,7 +193,7 @@ class _Run:
             "backbone_sha256": self.model.provenance["weights_sha256"],
             "msa": {"router_layers": list(self._msa.router_layers), "chunk_tokens": self._msa.chunk_tokens}
             | {"top_k": self._msa.top_k, "similarity": self._msa.similarity}
-            | ({"documents_read": READ} if any(stage.beside for stage in self.settings.stages) else {}),
+            | ({"documents_read": self._msa.documents_read} if self._msa.documents_read else {}),
             "training": json.loads(self.settings.model_dump_json(exclude={"out", "device", "workers"})),
             "steps": self.place.step,
             "tokens": self.place.tokens,
@@ -246,12 +247,15 @@ class _Run:
         return dict(json.loads(self.settings.model_dump_json(exclude=skipped)))
 
     def _start_from(self, directories: Sequence[Path]) -> None:
-        """Begin with the mean of each tensor over the adapters in `directories`."""
+        """Begin with the mean of each tensor over the adapters in `directories`, and with what they read of a round."""
         mean: dict[str, Tensor] = {}
+        decoder = self.model.decoder
         for directory in directories:
             card = read_card(directory)
             if card["rank"] != self.settings.rank:
                 raise UserError(f"The adapter in {directory} has rank {card['rank']}, not {self.settings.rank}.")
             for name, tensor in read_adapter(directory, self.model.provenance["weights_sha256"]).items():
                 mean[name] = mean.get(name, 0) + tensor.float() / len(directories)
+            read = max(self._msa.documents_read, card["msa"].get("documents_read", 0))
+            decoder.config = replace(decoder.config, msa=replace(self._msa, documents_read=read))
         self.adapter.load_state_dict(mean)

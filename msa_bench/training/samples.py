@@ -81,8 +81,11 @@ def samples_of(
     if not rounds or rng.random() < habits.answer:
         steps.append(len(rounds))
     gold = {number for found in rounds for number in found}
-    if rng.random() < habits.beside:
-        yield from _beside(tokenizer, episode, texts, elsewhere, rounds, steps, rng)
+    known = {**elsewhere, **texts}
+    # Where there is no such habit nothing is drawn, so that older training files still make the same samples.
+    if habits.beside and rng.random() < habits.beside:
+        others = [number for number in texts if number not in gold]
+        yield from _beside(tokenizer, episode, rounds, steps, others, known, rng)
         return
     for step in steps:
         earlier = [list(found) for found in rounds[:step]]
@@ -96,7 +99,6 @@ def samples_of(
                 earlier.insert(rng.randint(0, len(earlier)), list(wrong))
             else:
                 break
-        known = {**elsewhere, **texts}
         before = [_Round(sorted(found), sorted(found)) for found in earlier]
         yield _sample(tokenizer, episode, before, known, rounds[step] if step < len(rounds) else [])
 
@@ -112,39 +114,40 @@ class _Round:
 def _beside(
     tokenizer: TextTokenizer,
     episode: Episode,
-    texts: Mapping[int, str],
-    elsewhere: Mapping[int, str],
     rounds: list[list[int]],
     steps: Sequence[int],
+    others: Sequence[int],
+    texts: Mapping[int, str],
     rng: Random,
 ) -> Iterator[Sample]:
-    """Samples of `steps` where each earlier round read others beside its own documents, the episode's own if it has
-    some. Two times in five it had named one of those instead, or, as the first, nothing; now and then it had also read
-    what the next was to name, which is then left out."""
-    known = {**elsewhere, **texts}
+    """Samples of `steps` where each earlier round read more than its own documents: `others` of the episode as long as
+    there are some, then any of `texts`. Two times in five it had named one of those instead, or, as the first, nothing;
+    now and then it had also read what the next was to name, which is then left out."""
     gold = {number for found in rounds for number in found}
-    left = [number for number in texts if number not in gold]
-    rng.shuffle(left)
+    left = rng.sample(others, len(others))
     before: list[_Round] = []
     skipped: set[int] = set()
     for place, found in enumerate(rounds):
         if place in skipped:
             continue
         if place in steps:
-            yield _sample(tokenizer, episode, before, known, found)
+            yield _sample(tokenizer, episode, before, texts, found)
         read = list(found)
         if place + 1 < len(rounds) and rng.random() < _BOTH_AT_ONCE:
             skipped.add(place + 1)
             read += rounds[place + 1]
         while len(read) < READ and left:
             read.append(left.pop())
-        far = [number for number in elsewhere if number not in gold and number not in read]
+        known = gold.union(read, *(one.read for one in before))
+        far = [number for number in texts if number not in known]
         read += rng.sample(far, min(len(far), max(0, READ - len(read))))
-        others = [number for number in read if number not in found]
-        named = found if not others or rng.random() < _NAMED_RIGHT else rng.sample(others, rng.randint(place > 0, 1))
+        wrong = [number for number in read if number not in found]
+        named = found
+        if wrong and rng.random() >= _NAMED_RIGHT:
+            named = rng.sample(wrong, rng.randint(1 if before else 0, 1))
         before.append(_Round(sorted(named), sorted(read)))
     if len(rounds) in steps:
-        yield _sample(tokenizer, episode, before, known, [])
+        yield _sample(tokenizer, episode, before, texts, [])
 
 
 def _sample(

@@ -139,6 +139,9 @@ def test_a_round_reads_the_best_it_routed_to_beside_what_it_named_where_it_is_to
     assert shown(state).endswith("[5]<|object_ref_end|>[3]. third\n[5]. fifth\n[11]. eleventh\n<|object_ref_end|>")
     state, _ = write(one, state, [*tokens_of("[3]"), END_ROUND], routed=(11, 5))
     assert state.round_documents[1] == (3,), "what was read is not read again"
+    one = machine(documents_read=3, documents_per_round=1)
+    state, _ = write(one, one.start(QUESTION), [*tokens_of("[5]"), END_ROUND], routed=(11, 3))
+    assert state.documents == (5,), "never more than a round may read"
 
 
 def test_the_first_round_reads_before_retrieval_can_end_where_rounds_read_more_than_they_name() -> None:

@@ -223,7 +223,7 @@ build("i8", 1, 32, NARROW, True, tl.int32)
 
 @pytest.mark.slow
 def test_the_kernels_compile_for_hopper_and_use_its_matrix_units(tmp_path: Path) -> None:
-    """Slow: it compiles eight times, in a process that does not interpret."""
+    """Slow: it compiles every kernel, in a process that does not interpret."""
     script = tmp_path / "compile_kernel.py"
     script.write_text(COMPILE)
     environment = {name: value for name, value in os.environ.items() if name != "TRITON_INTERPRET"}

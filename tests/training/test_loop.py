@@ -211,6 +211,9 @@ def test_an_adapter_trained_to_read_more_than_it_names_reads_so(settings: Settin
         loaded = load_memory_model(str(made), "cpu", "float32")
         assert loaded.config.msa is not None
         assert loaded.config.msa.documents_read == read
+    parents = [tmp_path / "beside-0.0", tmp_path / "beside-0.5"]
+    mean = train(settings(out=tmp_path / "mean", start_from=parents, stages=[]))
+    assert read_card(mean)["msa"]["documents_read"] == READ
 
 
 def test_the_card_says_how_the_adapter_was_made(settings: Settings, tmp_path: Path) -> None:

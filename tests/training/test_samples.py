@@ -84,7 +84,7 @@ def test_a_prompt_is_what_generation_arrives_at(retry: float) -> None:
 
 def test_a_prompt_with_documents_beside_is_what_generation_arrives_at() -> None:
     """Where each round reads four documents, and the router ranks first what the sample says was read."""
-    batch = Read(made(3, with_habits(beside=1.0)))
+    batch = Read(made(5, with_habits(beside=1.0)))
     texts = {batch.numbers[row]: text for row, text in batch.texts.items()}
     machine, named, rounds = Interleave(tiny.tokenizer(), Limits(documents_read=READ)), set(), set()
     for row in batch.rows:
