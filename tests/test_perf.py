@@ -145,3 +145,20 @@ def test_a_shape_is_measured_with_random_weights(family: str, monkeypatch: pytes
     found = perf_encode("unused", 300, "cpu", "float32", repeats=1, shape="small")
     assert (found["model"], found["weights"], found["tokens"]) == ("small", "random", 300)
     assert found["tokens_per_second"] > 0
+
+
+def test_of_a_long_memory_transformers_reads_the_beginning(checkpoint: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(encode, "COMPARED", 400)
+    found = perf_encode(checkpoint, 2000, "cpu", "float32", repeats=1)
+    assert 400 <= found["transformers_tokens"] < 800
+    theirs = found["transformers_tokens"] / found["transformers_median_seconds"]
+    assert found["transformers_tokens_per_second"] == pytest.approx(theirs)
+    assert found["ratio_vs_transformers"] == pytest.approx(found["tokens_per_second"] / theirs)
+
+
+def test_what_is_measured_shows_on_stderr(checkpoint: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit, match="0"):
+        main(["perf", "encode", "--model", checkpoint, "--tokens", "300", "--repeats", "1", "--json"])
+    out, err = capsys.readouterr()
+    assert json.loads(out)["tokens"] == 300
+    assert "making documents" in err

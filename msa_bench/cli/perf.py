@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+from rich.console import Console
+
+if TYPE_CHECKING:
+    from msa_bench.reporting.progress import ProgressLines
 
 Device = Annotated[str, typer.Option(help="cpu, cuda or cuda:N.")]
 Dtype = Annotated[str, typer.Option(help="float32, bfloat16 or float16.")]
@@ -41,7 +45,7 @@ def encode(
     from msa_bench.lengths import parse_length
     from msa_bench.performance.encode import perf_encode, render
 
-    result = perf_encode(model, parse_length(tokens), device, dtype, repeats, seed, shape)
+    result = perf_encode(model, parse_length(tokens), device, dtype, repeats, seed, shape, _lines())
     print(json.dumps(result) if as_json else render(result))
 
 
@@ -61,7 +65,7 @@ def decode(
     """Writing answers in a batch, against transformers' generate on the same prompts."""
     from msa_bench.performance.decode import perf_decode, render_decode
 
-    result = perf_decode(model, shape, queries, prompt_tokens, new_tokens, repeats, device, dtype, seed)
+    result = perf_decode(model, shape, queries, prompt_tokens, new_tokens, repeats, device, dtype, seed, _lines())
     print(json.dumps(result) if as_json else render_decode(result))
 
 
@@ -88,7 +92,7 @@ def storage(
     allowed = parse_budget(budget) if budget else Budget()
     tokens = parse_length(length)
     result = perf_storage(
-        shape, tokens, allowed, layers, queries, query_tokens, repeats, device, dtype, seed, directory=bank
+        shape, tokens, allowed, layers, queries, query_tokens, repeats, device, dtype, seed, bank, _lines()
     )
     print(json.dumps(result) if as_json else render_storage(result))
 
@@ -115,7 +119,8 @@ def routing(
     from msa_bench.performance.routing import perf_routing, render_routing
 
     kinds = [kind.strip() for kind in keys.split(",")]
-    result = perf_routing(shape, parse_length(length), kinds, queries, query_tokens, repeats, device, dtype, seed)
+    tokens = parse_length(length)
+    result = perf_routing(shape, tokens, kinds, queries, query_tokens, repeats, device, dtype, seed, _lines())
     if leading():
         print(json.dumps(result) if as_json else render_routing(result))
 
@@ -132,5 +137,12 @@ def checkpoint(
     """Writing random weights in the released format, to rehearse loading, encoding and answering at a model's size."""
     from msa_bench.performance.checkpoint import write_checkpoint
 
-    made = write_checkpoint(directory, shape, tokenizer, device, dtype, seed)
+    made = write_checkpoint(directory, shape, tokenizer, device, dtype, seed, _lines())
     print(f"Random weights of {shape} are in {made}; rehearse with --model {made}.")
+
+
+def _lines() -> ProgressLines:
+    """Progress that does nothing of its own beside what is timed."""
+    from msa_bench.reporting.progress import ProgressLines
+
+    return ProgressLines(Console(stderr=True))

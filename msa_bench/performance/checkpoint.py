@@ -16,6 +16,7 @@ from pathlib import Path
 import torch
 from huggingface_hub import save_torch_state_dict
 
+from msa_bench.contracts import Progress, no_progress
 from msa_bench.errors import UserError
 from msa_bench.model.backbone import model_directory
 from msa_bench.model.checkpoint import LOSS_SCALARS
@@ -29,7 +30,13 @@ _TOKENIZER_FILES = ("tokenizer.json", "tokenizer_config.json", "special_tokens_m
 
 
 def write_checkpoint(
-    directory: Path, shape: str, tokenizer: str, device: str = "auto", dtype: str = "auto", seed: int = 42
+    directory: Path,
+    shape: str,
+    tokenizer: str,
+    device: str = "auto",
+    dtype: str = "auto",
+    seed: int = 42,
+    progress: Progress = no_progress,
 ) -> Path:
     """Write random weights of `shape` into a new `directory`, beside the tokenizer of the model `tokenizer`.
 
@@ -41,6 +48,7 @@ def write_checkpoint(
     words = int(json.loads((source / "config.json").read_text(encoding="utf-8"))["vocab_size"])
     if words > sizes.vocab_size:
         raise UserError(f"{shape} has {sizes.vocab_size:,} tokens, fewer than the {words:,} of {tokenizer}.")
+    progress("making weights", 0, None, "")
     torch.manual_seed(seed)
     decoder = random_model(shape, device, dtype).decoder
     state = {name: tensor for name, tensor in decoder.state_dict().items() if name != "lm_head.weight"}
@@ -48,6 +56,7 @@ def write_checkpoint(
     routed = ",".join(map(str, latter_half(sizes.layers)))
     memory = {"router_layer_idx": routed, "pooling_kernel_size": CHUNK_TOKENS, "top_k_docs": 16}
     config = sizes.hugging_face | {"max_position_embeddings": WINDOW, "msa_config": memory}
+    progress("writing the checkpoint", 0, None, "")
     directory.mkdir(parents=True)
     for name in _TOKENIZER_FILES:
         if (source / name).is_file():

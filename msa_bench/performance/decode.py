@@ -15,6 +15,7 @@ from typing import Any
 
 import torch
 
+from msa_bench.contracts import Progress, no_progress
 from msa_bench.errors import UserError
 from msa_bench.generation.decode import Session
 from msa_bench.model.backbone import Backbone, load_backbone
@@ -34,12 +35,14 @@ def perf_decode(
     device: str = "auto",
     dtype: str = "auto",
     seed: int = 42,
+    progress: Progress = no_progress,
 ) -> dict[str, Any]:
     """Writing `new_tokens` tokens after each of `queries` prompts, timed `repeats` times after a warm-up; JSON values,
     times in seconds. `ratio_vs_transformers` is how many times as fast we are, prefill included; `same_tokens` the
     share of tokens both wrote."""
     if min(queries, prompt_tokens, new_tokens, repeats) < 1:
         raise UserError("--queries, --prompt-tokens, --new-tokens and --repeats are at least 1.")
+    progress("making weights" if shape else "loading the model", 0, None, "")
     memory = random_model(shape, device, dtype) if shape else load_backbone(model, device, dtype)
     chance = random.Random(seed)
     prompts = [[chance.randrange(memory.config.vocab_size) for _ in range(prompt_tokens)] for _ in range(queries)]
@@ -50,7 +53,7 @@ def perf_decode(
         "ours": lambda: written.update(ours=_ours(memory, prompts, new_tokens)),
         "transformers": lambda: written.update(transformers=_theirs(theirs, memory, prompts, new_tokens)),
     }
-    seconds = alternate(ways, repeats, memory.device)
+    seconds = alternate(ways, repeats, memory.device, progress)
     ours, reference = (median(seconds[name]) for name in ways)
     pairs = [pair for rows in zip(*written.values(), strict=True) for pair in zip(*rows, strict=True)]
     row = {

@@ -21,6 +21,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from msa_bench.contracts import Progress, no_progress
 from msa_bench.errors import UserError, unknown
 from msa_bench.memory.keys import KeyKind, RoutingKeys, stored_keys
 from msa_bench.memory.parallel import Group, best_of_parts, join, part_of
@@ -63,6 +64,7 @@ def perf_routing(
     device: str = "auto",
     dtype: str = "auto",
     seed: int = 42,
+    progress: Progress = no_progress,
 ) -> dict[str, Any]:
     """Routing `queries` of `query_tokens` tokens over `length` tokens of memory, one layer, as JSON values; a row for
     every kind of keys, times in seconds. `selected_same` is the share of the documents float32 selects for
@@ -83,6 +85,7 @@ def perf_routing(
     check_room(chunks * features * (kept.itemsize + len(keys)) + 2 * COPIED, where, f"Routing over {length:,} tokens")
     counts = document_counts(length, torch.Generator().manual_seed(seed))
 
+    progress("making keys", 0, None, "")
     exact = torch.empty(chunks, sizes.kv_heads, sizes.head_dim, device=where, dtype=kept)
     start = 0
     for part in random_keys(sizes, chunks, where, kept, seed):
@@ -106,7 +109,7 @@ def perf_routing(
     ways["copy"] = lambda: target.copy_(source)
     square = torch.randn(2048 if where.type == "cpu" else 8192, features, device=where, dtype=kept)
     ways["product"] = lambda: square @ square.T
-    seconds = alternate(ways, repeats, where)
+    seconds = alternate(ways, repeats, where, progress)
     medians = {name: median(times) for name, times in seconds.items()}
 
     bandwidth = 2 * source.nbytes / medians["copy"]
@@ -117,6 +120,7 @@ def perf_routing(
     wanted = best(replace(routed, path="torch").scores(compared.float(), RoutingKeys(exact)), TOP_K)
     rows = []
     for kind in keys:
+        progress(f"comparing what {kind} keys select", 0, None, "")
         floor = max(stored[kind].bytes / bandwidth, operations / rate)
         row = {
             "what": f"routing, {kind} keys",

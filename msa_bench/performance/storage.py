@@ -16,6 +16,7 @@ from typing import Any
 
 import torch
 
+from msa_bench.contracts import Progress, no_progress
 from msa_bench.errors import UserError
 from msa_bench.evaluation.provenance import peak_memory
 from msa_bench.memory.bank import MemoryBank
@@ -53,6 +54,7 @@ def perf_storage(
     dtype: str = "auto",
     seed: int = 42,
     directory: Path | None = None,
+    progress: Progress = no_progress,
 ) -> dict[str, Any]:
     """Bytes per tier and seconds per batch of queries over all router layers, as JSON values; with `directory` also the
     seconds to save the bank there and to open it again."""
@@ -66,6 +68,7 @@ def perf_storage(
     planned = plan(config, kept, where, length, chunks, budget, saved=directory is not None)
     counts = document_counts(length, torch.Generator().manual_seed(seed))
     bank = MemoryBank(config, where, kept, chunks, planned.placement)
+    progress("filling the memory", 0, None, "")
     began = time.perf_counter()
     _fill(bank, sizes, counts, seed)
     filled = time.perf_counter() - began
@@ -82,7 +85,7 @@ def perf_storage(
 
         return run
 
-    seconds = alternate({"route": ask(False), "route and fetch": ask(True)}, repeats, where)
+    seconds = alternate({"route": ask(False), "route and fetch": ask(True)}, repeats, where, progress)
     rows = [
         {"what": name, "median_seconds": median(times), "seconds": times, "layers": len(bank.layers)}
         for name, times in seconds.items()

@@ -7,19 +7,28 @@ from collections.abc import Callable, Mapping
 
 import torch
 
+from msa_bench.contracts import Progress, no_progress
 
-def alternate(ways: Mapping[str, Callable[[], object]], repeats: int, device: torch.device) -> dict[str, list[float]]:
-    """Wall seconds of `repeats` runs of each way, by name, in the order A B A B ... after one warm-up run of each."""
-    for run in ways.values():
-        run()
-    seconds: dict[str, list[float]] = {name: [] for name in ways}
-    for _ in range(repeats):
-        for name, run in ways.items():
+
+def alternate(
+    ways: Mapping[str, Callable[[], object]],
+    repeats: int,
+    device: torch.device,
+    progress: Progress = no_progress,
+) -> dict[str, list[float]]:
+    """Wall seconds of `repeats` runs of each way, by name, in the order A B A B ... after one warm-up run of each.
+    `progress` hears of every run before it begins, never while one is timed."""
+    rounds, names = repeats + 1, list(ways)
+    seconds: dict[str, list[float]] = {name: [] for name in names}
+    for turn in range(rounds):
+        for place, name in enumerate(names):
+            progress(f"timing {name}", turn * len(names) + place, rounds * len(names), "runs")
             _finish(device)
             began = time.perf_counter()
-            run()
+            ways[name]()
             _finish(device)
-            seconds[name].append(time.perf_counter() - began)
+            if turn > 0:
+                seconds[name].append(time.perf_counter() - began)
     return seconds
 
 

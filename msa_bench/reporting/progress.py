@@ -61,6 +61,21 @@ class ProgressDisplay:
             wait = LINE_SECONDS
 
 
+class ProgressLines:
+    """A `Progress` that prints a line for every step that cannot be counted and, of the others, one now and then. It
+    does so in the thread that calls, so that nothing runs beside what is timed."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._next = time.monotonic() + FIRST_LINE_SECONDS
+
+    def __call__(self, step: str, done: int, total: int | None, unit: str) -> None:
+        if unit and time.monotonic() < self._next:
+            return
+        self._console.print(describe(step, done, total, unit, 0, 0.0), markup=False, highlight=False, soft_wrap=True)
+        self._next = time.monotonic() + LINE_SECONDS
+
+
 def describe(step: str, done: int, total: int | None, unit: str, advanced: int, seconds: float) -> str:
     """`step: done/total unit, rate unit/s, time left`, leaving out what is not known yet.
 

@@ -6,7 +6,7 @@ import pytest
 from rich.console import Console
 
 from msa_bench.reporting import progress
-from msa_bench.reporting.progress import ProgressDisplay, describe
+from msa_bench.reporting.progress import ProgressDisplay, ProgressLines, describe
 
 
 def test_a_step_shows_how_far_how_fast_and_how_long() -> None:
@@ -43,3 +43,16 @@ def test_a_log_gets_plain_lines_even_while_a_step_is_silent(monkeypatch: pytest.
             pass
     assert stream.getvalue().splitlines()[-1] in ("starting", "loading [the] model")
     assert "\x1b" not in stream.getvalue()
+
+
+def test_lines_name_each_uncounted_step_and_the_counted_ones_now_and_then(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = 100.0
+    monkeypatch.setattr(progress.time, "monotonic", lambda: now)
+    stream = io.StringIO()
+    lines = ProgressLines(Console(file=stream))
+    lines("making weights", 0, None, "")
+    lines("timing ours", 0, 6, "runs")
+    now += progress.LINE_SECONDS
+    lines("timing ours", 2, 6, "runs")
+    lines("timing theirs", 3, 6, "runs")
+    assert stream.getvalue().splitlines() == ["making weights", "timing ours: 2/6 runs"]
