@@ -137,7 +137,7 @@ class Answerer:
         if self.machine.limits.documents_read or not case.ranking:
             case.routed = recall.ranking(row)
             case.ranking = case.ranking or case.routed
-        free = [number for number in recall.candidates(row) if number not in case.state.documents]
+        free = [number for number in recall.candidates(row) if number not in case.state.named]
         constrain = self.constrained and not case.state.answering
         most = self.machine.limits.documents_per_round
         case.grammar = RoundGrammar(self.model.tokenizer, free, most) if constrain else None

@@ -29,7 +29,8 @@ class Limits:
     """Bounds on what the model may choose; hitting an upper one is recorded in `Progress.bounds` under its name here.
 
     A round that names fewer than `documents_read` documents also reads the best of those it routed to, and the first
-    round always reads: what is ours and not the paper's, and 0 but for adapters that were trained so.
+    round always reads. What was read so may be named later and is then read again, so that naming says which of them
+    are right. This is ours and not the paper's, and 0 but for adapters that were trained so.
     """
 
     documents_read: int = 0
@@ -59,7 +60,8 @@ class Decision(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """How far one question is. `prompt` is what the current round was prefilled with, `fresh` what came after it."""
+    """How far one question is. `prompt` is what the current round was prefilled with, `fresh` what came after it;
+    `documents` were read, and those of them that are `named` were named too."""
 
     question: str
     prompt: Prompt
@@ -67,6 +69,7 @@ class Progress:
     inserted: tuple[int, ...] = ()
     answering: bool = False
     rounds: int = 0
+    named: tuple[int, ...] = ()
     documents: tuple[int, ...] = ()
     round_documents: tuple[tuple[int, ...], ...] = ()
     bounds: tuple[str, ...] = ()
@@ -158,6 +161,7 @@ class Interleave:
             prompt=written,
             fresh=(),
             rounds=state.rounds + 1,
+            named=tuple(dict.fromkeys((*state.named, *(number for number in kept if number in named)))),
             documents=tuple(dict.fromkeys((*state.documents, *kept))),
             round_documents=(*state.round_documents, tuple(kept)),
         )

@@ -28,7 +28,7 @@ READ = 4
 
 _MOST_WRONG = 3
 _NAMED_RIGHT = 0.6
-_BOTH_AT_ONCE = 0.25
+_BOTH_AT_ONCE = 0.35
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,28 +122,24 @@ def _beside(
 ) -> Iterator[Sample]:
     """Samples of `steps` where each earlier round read more than its own documents: `others` of the episode as long as
     there are some, then any of `texts`. Two times in five it had named one of those instead, or, as the first, nothing;
-    now and then it had also read what the next was to name, which is then left out."""
+    now and then it had also read what the next names all the same, and reads again."""
     gold = {number for found in rounds for number in found}
     left = rng.sample(others, len(others))
     before: list[_Round] = []
-    skipped: set[int] = set()
     for place, found in enumerate(rounds):
-        if place in skipped:
-            continue
         if place in steps:
             yield _sample(tokenizer, episode, before, texts, found)
         read = list(found)
         if place + 1 < len(rounds) and rng.random() < _BOTH_AT_ONCE:
-            skipped.add(place + 1)
             read += rounds[place + 1]
         while len(read) < READ and left:
             read.append(left.pop())
         known = gold.union(read, *(one.read for one in before))
         far = [number for number in texts if number not in known]
         read += rng.sample(far, min(len(far), max(0, READ - len(read))))
-        wrong = [number for number in read if number not in found]
-        named = found
-        if wrong and rng.random() >= _NAMED_RIGHT:
+        wrong = [number for number in read if number not in gold]
+        named, again = found, any(number in one.read for one in before for number in found)
+        if wrong and not again and rng.random() >= _NAMED_RIGHT:
             named = rng.sample(wrong, rng.randint(1 if before else 0, 1))
         before.append(_Round(sorted(named), sorted(read)))
     if len(rounds) in steps:

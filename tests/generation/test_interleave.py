@@ -138,7 +138,8 @@ def test_a_round_reads_the_best_it_routed_to_beside_what_it_named_where_it_is_to
         assert state.documents == read
     assert shown(state).endswith("[5]<|object_ref_end|>[3]. third\n[5]. fifth\n[11]. eleventh\n<|object_ref_end|>")
     state, _ = write(one, state, [*tokens_of("[3]"), END_ROUND], routed=(11, 5))
-    assert state.round_documents[1] == (3,), "what was read is not read again"
+    assert state.round_documents[1] == (3,), "what was read is not read again but where it is named"
+    assert (state.named, state.documents) == ((5, 3), (3, 5, 11))
     one = machine(documents_read=3, documents_per_round=1)
     state, _ = write(one, one.start(QUESTION), [*tokens_of("[5]"), END_ROUND], routed=(11, 3))
     assert state.documents == (5,), "never more than a round may read"

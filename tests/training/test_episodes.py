@@ -269,6 +269,18 @@ def test_of_the_entities_of_a_chain_further_facts_are_told_and_what_is_asked_of_
     assert trapped > 20
 
 
+def test_beside_many_a_chain_stands_a_whole_one_that_only_its_head_tells_from_it() -> None:
+    whole = 0
+    for seed in range(100):
+        rng = Random(seed)
+        linked = WORLD.chain(rng, WORLD.path(rng, 2))
+        found = {(one.relation.name, one.subject): one.object for one in chains._negatives(rng, linked)}
+        first, last = (fact.relation.name for fact in linked)
+        middles = [found[name, subject] for name, subject in found if name == first]
+        whole += any((last, middle) in found for middle in middles)
+    assert 45 < whole < 75
+
+
 def test_a_lookalike_entity_differs_in_a_single_part() -> None:
     rng = Random(7)
     for kind in PATTERNS:

@@ -8,6 +8,7 @@ answer:   "Arnbeck"
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from random import Random
 
 from msa_bench.relations import Fact, pick, question
@@ -18,6 +19,7 @@ from msa_bench.training.episodes.world import WORLD
 _HOPS = (2, 2, 2, 3, 3, 4)
 _BROKEN_SHARE = 0.02
 _OTHERS = 2
+_WHOLE = 0.6
 
 
 def chain(rng: Random) -> Episode:
@@ -50,14 +52,20 @@ def _chain(rng: Random, hops: int, broken_share: float = _BROKEN_SHARE) -> Episo
     return Episode(kind, asked, tuple((hop,) for hop in range(len(facts))), (*documents, *told), answer, tuple(others))
 
 
-def _negatives(rng: Random, facts: list[Fact]) -> list[Fact]:
-    """For every hop the same relation of another entity (half of the time a lookalike) and further facts about the
-    first two entities; where it can be said of the head too, what is asked of the end, which only the words about what
-    lies between tell from the first hop."""
+def _negatives(rng: Random, facts: Sequence[Fact]) -> list[Fact]:
+    """What a careless reader would take for a hop: the whole chain of a lookalike head, which only the head tells from
+    the one asked for, or for every hop the same relation of another entity (half of the time a lookalike); and further
+    facts about the first two entities. Where it can be said of the head too, what is asked of the end, which only the
+    words about what lies between tell from the first hop."""
     negatives: list[Fact] = []
+    whole = rng.random() < _WHOLE
+    if whole:
+        path = [fact.relation for fact in facts]
+        negatives += WORLD.chain(rng, path, head=WORLD.lookalike(rng, facts[0].subject))
     for place, fact in enumerate(facts):
-        subject = WORLD.lookalike(rng, fact.subject) if rng.random() < 0.5 else None
-        negatives.append(WORLD.fact(rng, fact.relation, subject))
+        if not whole:
+            subject = WORLD.lookalike(rng, fact.subject) if rng.random() < 0.5 else None
+            negatives.append(WORLD.fact(rng, fact.relation, subject))
         if place < 2:
             negatives += filter(None, (WORLD.other_fact(rng, fact) for _ in range(_OTHERS)))
     head, last = facts[0].subject, facts[-1].relation
