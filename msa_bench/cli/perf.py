@@ -10,7 +10,7 @@ import typer
 from rich.console import Console
 
 if TYPE_CHECKING:
-    from msa_bench.reporting.progress import ProgressLines
+    from msa_bench.contracts import Progress
 
 Device = Annotated[str, typer.Option(help="cpu, cuda or cuda:N.")]
 Dtype = Annotated[str, typer.Option(help="float32, bfloat16 or float16.")]
@@ -141,8 +141,10 @@ def checkpoint(
     print(f"Random weights of {shape} are in {made}; rehearse with --model {made}.")
 
 
-def _lines() -> ProgressLines:
-    """Progress that does nothing of its own beside what is timed."""
+def _lines() -> Progress:
+    """Progress that does nothing of its own beside what is timed, shown by one process of several."""
+    from msa_bench.contracts import no_progress
+    from msa_bench.distributed import leading
     from msa_bench.reporting.progress import ProgressLines
 
-    return ProgressLines(Console(stderr=True))
+    return ProgressLines(Console(stderr=True)) if leading() else no_progress
