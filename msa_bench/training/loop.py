@@ -101,10 +101,12 @@ class Place:
 
 def train(settings: TrainingSettings, progress: Progress = no_progress) -> Path:
     """Run every stage and write the adapter to `settings.out`; continues from the last save found there."""
+    progress("reading the data", 0, None, "")
     for stage in settings.stages:
         # Makes no episode, but reads the files: what is missing shows now and not after hours, and workers share it.
         episodes(settings.seed, stage.weights, settings.data)
     world = World.join()
+    progress("loading the model", 0, None, "")
     model = load_untrained(settings.model, settings.device, settings.dtype)
     run = _Run(settings, model, world)
     run.resume()
@@ -162,6 +164,7 @@ class _Run:
     def stage(self, stage: Stage, progress: Progress) -> None:
         """Train until the stage's bound is reached."""
         batches = self._batches(stage)
+        progress(f"{stage.name}: the first batch", 0, None, "")
         self.step.remember(stage.remembered)
         while self.place.share(stage) < 1:
             began = time.perf_counter()

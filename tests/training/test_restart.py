@@ -26,7 +26,7 @@ class KilledError(Exception):
 
 def killed_at(step: int) -> Progress:
     def progress(text: str, done: int, total: int | None, unit: str) -> None:
-        if done >= step:
+        if unit == "steps" and done >= step:
             raise KilledError
 
     return progress
