@@ -42,3 +42,8 @@ def pair(**changes: object) -> dict[str, object]:
         "hard_negatives": [{"title": "Red Club", "text": "The Red Club is led by Al Moss."}],
     }
     return row | changes
+
+
+def named(episode: Episode) -> list[int]:
+    """Places of the gold documents, in the order they are to be named."""
+    return [place for round_ in episode.rounds for place in round_]

@@ -252,13 +252,14 @@ class _Run:
     def _start_from(self, directories: Sequence[Path]) -> None:
         """Begin with the mean of each tensor over the adapters in `directories`, and with what they read of a round."""
         mean: dict[str, Tensor] = {}
-        decoder = self.model.decoder
+        most = self._msa.documents_read
         for directory in directories:
             card = read_card(directory)
             if card["rank"] != self.settings.rank:
                 raise UserError(f"The adapter in {directory} has rank {card['rank']}, not {self.settings.rank}.")
             for name, tensor in read_adapter(directory, self.model.provenance["weights_sha256"]).items():
                 mean[name] = mean.get(name, 0) + tensor.float() / len(directories)
-            read = max(self._msa.documents_read, card["msa"].get("documents_read", 0))
-            decoder.config = replace(decoder.config, msa=replace(self._msa, documents_read=read))
+            most = max(most, card["msa"].get("documents_read", 0))
+        decoder = self.model.decoder
+        decoder.config = replace(decoder.config, msa=replace(self._msa, documents_read=most))
         self.adapter.load_state_dict(mean)
