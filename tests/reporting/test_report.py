@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from conftest import Command
-from report_runs import Line, write_run
+from report_runs import NIAH, Line, write_run
 
 from msa_bench.errors import UserError
 from msa_bench.evaluation.summary import summarise
@@ -188,6 +188,13 @@ def test_the_papers_curves_stand_behind_as_far_as_the_lengths_that_were_measured
     curves = {line.get_label(): list(line.get_xdata()) for line in drawing.figure.axes[0].lines}
     assert curves["the paper's MSA"] == curves["the paper's backbone"] == [32768, 65536]
     assert "msa: 0." in drawing.says
+
+
+def test_a_point_of_fewer_subtasks_than_others_of_its_curve_says_so(tmp_path: Path) -> None:
+    write_run(tmp_path / "whole", systems={"msa": (None,)})
+    write_run(tmp_path / "part", length=32768, systems={"msa": (None,)}, subtasks=NIAH[:1])
+    (drawing,) = decay_curves(read(tmp_path)[0].cells)
+    assert drawing.caption.endswith(" msa at 32K: 1 of 2 subtasks.")
 
 
 def test_niah_is_compared_with_the_papers_figure_where_all_subtasks_are_there(tmp_path: Path) -> None:

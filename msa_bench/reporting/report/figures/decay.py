@@ -62,9 +62,20 @@ def _decay(task: str, score: str, cells: Sequence[Cell]) -> Drawing:
         caption += " Grey: the paper's values, of its own models."
     if any(not cell.finished for cell in cells):
         caption += " †: from a run that is not finished."
+    caption += "".join(f" {lacking}." for lacking in _lacking(cells))
     return Drawing(
         file_name("decay", task, score), f"{task}: {score} over memory length", caption, "; ".join(says) + ".", figure
     )
+
+
+def _lacking(cells: Sequence[Cell]) -> Iterator[str]:
+    """Points whose mean is over fewer subtasks than others of their series, in words."""
+    for series in dict.fromkeys(cell.series for cell in cells):
+        own = [cell for cell in cells if cell.series == series]
+        most = len({subtask for cell in own for subtask in cell.by_subtask})
+        for cell in own:
+            if len(cell.by_subtask) < most:
+                yield f"{series.label} at {length_name(cell.length)}: {len(cell.by_subtask)} of {most} subtasks"
 
 
 def _points(series: Series, cells: Sequence[Cell], score: str) -> list[tuple[int, Interval]]:
