@@ -27,7 +27,7 @@ def train(
     from msa_bench.training.settings import read_settings
 
     given = {"out": out, "data": data, "start_from": tuple(start_from) if start_from else None}
-    settings = read_settings(file).model_copy(update={key: value for key, value in given.items() if value is not None})
+    settings = read_settings(file, {key: value for key, value in given.items() if value is not None})
     console = Console(stderr=True)
     with ProgressDisplay(console) as progress:
         made = run_training(settings, progress)

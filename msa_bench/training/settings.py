@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import fields
 from difflib import get_close_matches
 from pathlib import Path
+from types import MappingProxyType
 from typing import Annotated
 
 import yaml
@@ -117,8 +119,9 @@ class TrainingSettings(_Strict):
         return self
 
 
-def read_settings(path: Path) -> TrainingSettings:
-    """The settings in a YAML file; a `UserError` names the key that is unknown or wrong."""
+def read_settings(path: Path, given: Mapping[str, object] = MappingProxyType({})) -> TrainingSettings:
+    """The settings in a YAML file, those `given` in place of its own; a `UserError` names the key that is unknown or
+    wrong."""
     try:
         raw = yaml.safe_load(path.read_text(encoding="utf-8"))
     except OSError as error:
@@ -130,7 +133,7 @@ def read_settings(path: Path) -> TrainingSettings:
     if not isinstance(raw, dict):
         raise UserError(f"The training file {path} holds no settings; it needs at least model, out and stages.")
     try:
-        return TrainingSettings.model_validate(raw)
+        return TrainingSettings.model_validate(raw | dict(given))
     except ValidationError as error:
         # A misspelt key is often also a missing one; the misspelling is what helps.
         first = min(error.errors(), key=lambda one: one["type"] != "extra_forbidden")

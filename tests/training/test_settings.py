@@ -73,6 +73,13 @@ def test_a_key_like_no_other_is_answered_with_all_there_are(tmp_path: Path) -> N
     assert "known keys are model, out, stages" in refusal(written(tmp_path, {"zzz": 1}))
 
 
+def test_what_is_given_takes_the_place_of_the_files_own_before_either_is_checked(tmp_path: Path) -> None:
+    # Without the adapters that are given, a file of no stages would have nothing to do.
+    file = written(tmp_path, {"stages": [], "rank": 8})
+    settings = read_settings(file, {"start_from": ("one", "two"), "rank": 16})
+    assert (settings.start_from, settings.rank) == ((Path("one"), Path("two")), 16)
+
+
 @pytest.mark.parametrize("stage", [{"minutes": 1}, {"steps": None}])
 def test_a_stage_is_bounded_by_either_steps_or_minutes(tmp_path: Path, stage: dict[str, Any]) -> None:
     assert refusal(written(tmp_path, **stage)).endswith("stages.0: give either steps or minutes.")
