@@ -39,11 +39,21 @@ HELP: Mapping[str, str] = {
     "read": "fewest documents whose text a round appends, those named and then the best routed to; 0 takes away all "
     "that are not named (the model's own; ours, not in the paper)",
     "documents": "most documents whose text a round appends; fewer take away text (8; section 3.5)",
+    "looks": "how often a question looks again before it is believed that the memory does not hold the answer; "
+    "0 takes that away (1; ours, not in the paper)",
 }
 """Every switch with its values, what they take away, and in brackets the default and where the paper has it."""
 
 _ENCODED = ("chunk", "rope", "router_layers", "similarity")
 """Switches that change what is encoded; of `routing` only the untrained router does."""
+
+_BOUNDS = {
+    "rounds": ("rounds", 1),
+    "read": ("documents_read", 0),
+    "documents": ("documents_per_round", 1),
+    "looks": ("second_looks", 0),
+}
+"""Switches that set a field of `Limits`, and the least each may be."""
 
 NOTES: Mapping[str, str] = {
     "random": "ABLATION routing=random: documents are drawn by the seed, not routed to by the model",
@@ -77,7 +87,6 @@ def parse(chosen: Mapping[str, str]) -> Ablations:
     for key, name in (("top_k", "top_k"), ("chunk", "chunk_tokens")):
         if key in chosen:
             settings[name] = _whole(key, chosen[key])
-    names = {"rounds": "rounds", "read": "documents_read", "documents": "documents_per_round"}
     found = Ablations(
         interleave=_choice(chosen, "interleave", "on", "off") == "on",
         original_text=_choice(chosen, "original_text", "on", "off") == "on",
@@ -86,7 +95,7 @@ def parse(chosen: Mapping[str, str]) -> Ablations:
         routing=cast(RoutingBy, _choice(chosen, "routing", "own", "untrained", "random", "oracle")),
         router_layers=_layers(chosen["router_layers"]) if "router_layers" in chosen else None,
         msa=settings,
-        bounds={names[key]: _whole(key, chosen[key], first=int(key != "read")) for key in names if key in chosen},
+        bounds={name: _whole(key, chosen[key], least) for key, (name, least) in _BOUNDS.items() if key in chosen},
     )
     _refuse_nonsense(chosen, found)
     return found

@@ -120,7 +120,7 @@ class MSASystem:
                 tokens_out=case.tokens_out,
                 seconds=case.seconds,
                 notes=self._notes,
-                trace={"rounds": [list(ids) for ids in case.state.round_documents]},
+                trace={"rounds": [list(ids) for ids in case.state.round_documents], "second_looks": case.state.looks},
             )
 
     @property

@@ -14,6 +14,7 @@ from enum import Enum
 
 from msa_bench.model.prompts import (
     ANSWER_START,
+    NOT_IN_MEMORY,
     SILENT,
     Prompt,
     answer_turn,
@@ -31,6 +32,9 @@ class Limits:
     A round that names fewer than `documents_read` documents also reads the best of those it routed to, and the first
     round always reads. What was read so may be named later and is then read again, so that naming says which of them
     are right. This is ours and not the paper's, and 0 but for adapters that were trained so.
+
+    That the memory does not hold the answer is believed after `second_looks` further looks: the question goes back to
+    before it ended retrieval, and has to name a document instead. This is ours too.
     """
 
     documents_read: int = 0
@@ -39,6 +43,7 @@ class Limits:
     round_tokens: int = 192
     answer_tokens: int = 128
     prompt_tokens: int = 8192
+    second_looks: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +66,9 @@ class Decision(Enum):
 @dataclass(frozen=True, slots=True)
 class Progress:
     """How far one question is. `prompt` is what the current round was prefilled with, `fresh` what came after it;
-    `documents` were read, and those of them that are `named` were named too."""
+    `documents` were read, and those of them that are `named` were named too. Where the model itself ended retrieval,
+    `unanswered` is the prompt before that; of its `looks` at it again the last goes on while it is `looking`, and must
+    not end retrieval."""
 
     question: str
     prompt: Prompt
@@ -73,6 +80,9 @@ class Progress:
     documents: tuple[int, ...] = ()
     round_documents: tuple[tuple[int, ...], ...] = ()
     bounds: tuple[str, ...] = ()
+    unanswered: Prompt | None = None
+    looks: int = 0
+    looking: bool = False
 
     @property
     def answer_tokens(self) -> tuple[int, ...]:
@@ -120,7 +130,11 @@ class Interleave:
 
     def _advance_answer(self, state: Progress, token: int) -> tuple[Progress, Decision]:
         if token in self.tokenizer.stop_ids:
-            return state, Decision.FINISH
+            again = state.unanswered if state.looks < self.limits.second_looks else None
+            if again is None or self.answer_text(state) != NOT_IN_MEMORY:
+                return state, Decision.FINISH
+            looking = replace(state, prompt=again, unanswered=None, looks=state.looks + 1, looking=True)
+            return replace(looking, fresh=(), inserted=(), answering=False), Decision.NEXT_ROUND
         if len(state.fresh) >= self.limits.answer_tokens:
             return bounded(state, "answer_tokens"), Decision.FINISH
         return state, Decision.GO_ON
@@ -128,7 +142,7 @@ class Interleave:
     def _insert_answer_turn(self, state: Progress) -> Progress:
         inserted = tuple(answer_turn(self.tokenizer, state.question))
         written = state.prompt + of_role((*state.fresh, *inserted), SILENT)
-        return replace(state, prompt=written, fresh=(), inserted=inserted, answering=True)
+        return replace(state, prompt=written, fresh=(), inserted=inserted, answering=True, unanswered=state.prompt)
 
     def _end_round(
         self, state: Progress, text_of: Callable[[int], str | None], routed: Sequence[int]
@@ -164,6 +178,7 @@ class Interleave:
             named=tuple(dict.fromkeys((*state.named, *(number for number in kept if number in named)))),
             documents=tuple(dict.fromkeys((*state.documents, *kept))),
             round_documents=(*state.round_documents, tuple(kept)),
+            looking=False,
         )
         if not self.switches.interleave:
             return self._force_answer(state), Decision.NEXT_ROUND

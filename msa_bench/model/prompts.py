@@ -22,6 +22,9 @@ _ANSWER_TURN = "The user's question is: {question}\n"
 ANSWER_START = "The answer to the question is: "
 """How a trained model begins its answer; not part of the answer itself."""
 
+NOT_IN_MEMORY = "This is not in the memory."
+"""What an adapter trained here answers when no document of its memory holds the answer."""
+
 
 @dataclass(frozen=True, slots=True)
 class Prompt:

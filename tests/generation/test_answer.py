@@ -64,6 +64,24 @@ def test_questions_answered_together_are_answered_as_alone(
     assert not constrained or len({case.tokens_out for case in together}) > 1
 
 
+def test_retrieval_cannot_be_ended_while_a_question_looks_again(
+    memory: tuple[Backbone, MemoryBank], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    end, feed, start = memory[0].tokenizer.control.end_of_retrieve[0], Session.feed, Interleave.start
+
+    def ending(self: Session, tokens: Sequence[Sequence[int]], recall: Recall | None = None) -> Tensor:
+        logits = feed(self, tokens, recall).clone()
+        logits[:, end] += 1e4
+        return logits
+
+    monkeypatch.setattr(Session, "feed", ending)
+    assert [case.state.rounds for case in answers(memory, [seen(text) for text in QUESTIONS])] == [0] * len(QUESTIONS)
+    monkeypatch.setattr(Interleave, "start", lambda self, question: replace(start(self, question), looking=True))
+    found = answers(memory, [seen(text) for text in QUESTIONS])
+    assert [case.state.rounds for case in found] == [1] * len(QUESTIONS)
+    assert all(case.state.documents for case in found)
+
+
 def test_a_finished_question_leaves_the_batch(
     memory: tuple[Backbone, MemoryBank], monkeypatch: pytest.MonkeyPatch
 ) -> None:

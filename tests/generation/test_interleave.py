@@ -7,7 +7,7 @@ import pytest
 import tiny
 
 from msa_bench.generation.interleave import Decision, Interleave, Limits, Progress, Switches, named_documents
-from msa_bench.model.prompts import ANSWER_START, ROUTES, SILENT
+from msa_bench.model.prompts import ANSWER_START, NOT_IN_MEMORY, ROUTES, SILENT
 
 QUESTION = "Which box is red?"
 TEXTS = {3: "third", 5: "fifth", 11: "eleventh"}
@@ -153,6 +153,37 @@ def test_the_first_round_reads_before_retrieval_can_end_where_rounds_read_more_t
     assert shown(state).endswith("<|object_ref_end|>[11]. eleventh\n<|object_ref_end|>")
     _, decision = write(one, state, end_of_retrieve(), routed=(3,))
     assert decision is Decision.INSERT
+
+
+def test_a_denial_is_believed_after_a_second_look_which_goes_on_from_where_retrieval_was_ended() -> None:
+    one = machine()
+    read, _ = write(one, one.start(QUESTION), [*tokens_of("[5]"), END_ROUND])
+    denied = [*tokens_of(f"{ANSWER_START}{NOT_IN_MEMORY}"), STOP]
+    state, _ = write(one, read, end_of_retrieve())
+    state, decision = write(one, state, denied)
+    assert decision is Decision.NEXT_ROUND
+    assert (state.prompt, state.fresh, state.documents, state.rounds) == (read.prompt, (), (5,), 1)
+    assert state.looking
+    assert not state.answering
+    state, _ = write(one, state, [*tokens_of("[3]"), END_ROUND])
+    assert not state.looking
+    assert shown(state).endswith("[5]. fifth\n<|object_ref_end|>[3]<|object_ref_end|>[3]. third\n<|object_ref_end|>")
+    state, _ = write(one, state, end_of_retrieve())
+    state, decision = write(one, state, denied)
+    assert decision is Decision.FINISH
+    assert (one.answer_text(state), state.looks, state.documents) == (NOT_IN_MEMORY, 1, (5, 3))
+
+
+def test_no_second_look_is_taken_where_none_is_left_or_the_answer_was_asked_for_or_denies_nothing() -> None:
+    denied = [*tokens_of(f"{ANSWER_START}{NOT_IN_MEMORY}"), STOP]
+    for one in (machine(second_looks=0), machine(rounds=1), machine(Switches(interleave=False))):
+        state, _ = write(one, one.start(QUESTION), [*tokens_of("[5]"), END_ROUND])
+        if not state.answering:
+            state, _ = write(one, state, end_of_retrieve())
+        assert write(one, state, denied)[1] is Decision.FINISH
+    one = machine()
+    state, _ = write(one, one.start(QUESTION), end_of_retrieve())
+    assert write(one, state, [*tokens_of(f"{ANSWER_START}red"), STOP])[1] is Decision.FINISH
 
 
 def test_a_round_ends_after_exactly_its_most_tokens() -> None:

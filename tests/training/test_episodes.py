@@ -8,8 +8,9 @@ from random import Random
 import pytest
 from toy_episodes import drawn, named
 
+from msa_bench.model.prompts import NOT_IN_MEMORY
 from msa_bench.relations import Relation
-from msa_bench.training.episodes import NOT_IN_MEMORY, Episode, chains, facts, keys, needles
+from msa_bench.training.episodes import Episode, chains, facts, keys, needles
 from msa_bench.training.episodes.documents import filler, hide
 from msa_bench.training.episodes.episode import Generate
 from msa_bench.training.episodes.mix import INVENTED

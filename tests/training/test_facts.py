@@ -11,7 +11,8 @@ from random import Random
 import pytest
 from toy_episodes import ENOUGH, drawn, named
 
-from msa_bench.training.episodes import NOT_IN_MEMORY, chains, facts
+from msa_bench.model.prompts import NOT_IN_MEMORY
+from msa_bench.training.episodes import chains, facts
 from msa_bench.training.episodes.world import PATTERNS, RELATIONS, WORLD
 
 

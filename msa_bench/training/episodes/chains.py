@@ -11,9 +11,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from random import Random
 
+from msa_bench.model.prompts import NOT_IN_MEMORY
 from msa_bench.relations import Fact, pick, question
 from msa_bench.training.episodes.documents import hide
-from msa_bench.training.episodes.episode import NOT_IN_MEMORY, Episode, one_round
+from msa_bench.training.episodes.episode import Episode, one_round
 from msa_bench.training.episodes.world import WORLD
 
 _HOPS = (2, 2, 2, 3, 3, 4)

@@ -6,9 +6,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from random import Random
 
-NOT_IN_MEMORY = "This is not in the memory."
-"""What the model answers when no document of its memory holds the answer."""
-
 
 @dataclass(frozen=True, slots=True)
 class Episode:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from random import Random
 
+from msa_bench.model.prompts import NOT_IN_MEMORY
 from msa_bench.relations import Fact, phrase, pick, question
 from msa_bench.training.episodes import chains, needles
 from msa_bench.training.episodes.documents import hide
-from msa_bench.training.episodes.episode import NOT_IN_MEMORY, Episode, Generate, listed, one_round
+from msa_bench.training.episodes.episode import Episode, Generate, listed, one_round
 from msa_bench.training.episodes.world import WORLD
 
 _SEVERAL = ("Name {}.", "Give {}.", "I would like to know {}.", "Please tell me {}.", "What are {}?", "Look up {}.")
