@@ -130,11 +130,10 @@ class Interleave:
 
     def _advance_answer(self, state: Progress, token: int) -> tuple[Progress, Decision]:
         if token in self.tokenizer.stop_ids:
-            again = state.unanswered if state.looks < self.limits.second_looks else None
-            if again is None or self.answer_text(state) != NOT_IN_MEMORY:
+            before, left = state.unanswered, self.limits.second_looks - state.looks
+            if before is None or left <= 0 or self.answer_text(state) != NOT_IN_MEMORY:
                 return state, Decision.FINISH
-            looking = replace(state, prompt=again, unanswered=None, looks=state.looks + 1, looking=True)
-            return replace(looking, fresh=(), inserted=(), answering=False), Decision.NEXT_ROUND
+            return self._look_again(state, before), Decision.NEXT_ROUND
         if len(state.fresh) >= self.limits.answer_tokens:
             return bounded(state, "answer_tokens"), Decision.FINISH
         return state, Decision.GO_ON
@@ -143,6 +142,10 @@ class Interleave:
         inserted = tuple(answer_turn(self.tokenizer, state.question))
         written = state.prompt + of_role((*state.fresh, *inserted), SILENT)
         return replace(state, prompt=written, fresh=(), inserted=inserted, answering=True, unanswered=state.prompt)
+
+    def _look_again(self, state: Progress, before: Prompt) -> Progress:
+        back = replace(state, prompt=before, fresh=(), inserted=(), answering=False, unanswered=None)
+        return replace(back, looks=state.looks + 1, looking=True)
 
     def _end_round(
         self, state: Progress, text_of: Callable[[int], str | None], routed: Sequence[int]

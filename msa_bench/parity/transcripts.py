@@ -23,7 +23,8 @@ from msa_bench.parity.case import Case, Computed
 from msa_bench.parity.recording import RecordedRecall, prefill
 
 FILE = "transcripts.json"
-_UNBOUNDED = Limits(*[1 << 30] * 4)
+_MANY = 1 << 30
+_UNBOUNDED = Limits(documents_per_round=_MANY, rounds=_MANY, round_tokens=_MANY, answer_tokens=_MANY, second_looks=0)
 
 
 @torch.inference_mode()

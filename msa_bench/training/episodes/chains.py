@@ -11,26 +11,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from random import Random
 
-from msa_bench.model.prompts import NOT_IN_MEMORY
 from msa_bench.relations import Fact, pick, question
 from msa_bench.training.episodes.documents import hide
 from msa_bench.training.episodes.episode import Episode, one_round
 from msa_bench.training.episodes.world import WORLD
 
 _HOPS = (2, 2, 2, 3, 3, 4)
-_BROKEN_SHARE = 0.02
 _OTHERS = 2
 _WHOLE = 0.6
-
-
-def chain(rng: Random) -> Episode:
-    """A chain of two to four hops, now and then with its end missing from the memory."""
-    return _chain(rng, pick(rng, _HOPS))
-
-
-def two(rng: Random) -> Episode:
-    """A complete chain of two hops."""
-    return _chain(rng, 2, broken_share=0.0)
 
 
 def lone_fact(rng: Random, fact: Fact) -> Episode:
@@ -38,19 +26,17 @@ def lone_fact(rng: Random, fact: Fact) -> Episode:
     return one_round("fact", question(rng, [fact]), [hide(rng, [fact.state(rng)])], [], fact.object.name)
 
 
-def _chain(rng: Random, hops: int, broken_share: float = _BROKEN_SHARE) -> Episode:
+def chain(rng: Random) -> Episode:
+    """A chain of two to four hops. Of none is the end missing: whoever learned to deny such ends would deny others."""
+    hops = pick(rng, _HOPS)
     path = WORLD.path(rng, hops)
     facts = WORLD.chain(rng, path)
-    kind, answer = f"chain{hops}", facts[-1].object.name
     asked, negatives = question(rng, facts), _negatives(rng, facts)
-    if rng.random() < broken_share:
-        # As in `facts.absent`, nothing else is said of the entity whose fact is missing.
-        negatives = [each for each in negatives if each.subject != facts[-1].subject]
-        facts, kind, answer = facts[:-1], f"chain{hops}_absent", NOT_IN_MEMORY
     others = [lone_fact(rng, each) for each in negatives]
     documents = [hide(rng, [each.state(rng)]) for each in facts]
     told = (one.documents[0] for one in others)
-    return Episode(kind, asked, tuple((hop,) for hop in range(len(facts))), (*documents, *told), answer, tuple(others))
+    rounds, answer = tuple((hop,) for hop in range(hops)), facts[-1].object.name
+    return Episode(f"chain{hops}", asked, rounds, (*documents, *told), answer, tuple(others))
 
 
 def _negatives(rng: Random, facts: Sequence[Fact]) -> list[Fact]:
