@@ -146,6 +146,7 @@ class Answerer:
         """The best token of each row, of those it may write; the device is waited for once."""
         looking = [row for row, case in enumerate(cases) if case.state.looking and not case.state.answering]
         if looking:
+            logits = logits.clone()
             logits[looking, self.model.tokenizer.control.end_of_retrieve[0]] = -torch.inf
         bound = {row: case.grammar for row, case in enumerate(cases) if case.grammar and not case.state.answering}
         for row, grammar in bound.items():

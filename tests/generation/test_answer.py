@@ -69,8 +69,9 @@ def test_retrieval_cannot_be_ended_while_a_question_looks_again(
 ) -> None:
     end, feed, start = memory[0].tokenizer.control.end_of_retrieve[0], Session.feed, Interleave.start
 
+    @torch.inference_mode()
     def ending(self: Session, tokens: Sequence[Sequence[int]], recall: Recall | None = None) -> Tensor:
-        logits = feed(self, tokens, recall).clone()
+        logits = feed(self, tokens, recall)
         logits[:, end] += 1e4
         return logits
 
