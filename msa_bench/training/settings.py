@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from dataclasses import fields
 from difflib import get_close_matches
 from pathlib import Path
-from types import MappingProxyType
 from typing import Annotated
 
 import yaml
@@ -119,7 +118,7 @@ class TrainingSettings(_Strict):
         return self
 
 
-def read_settings(path: Path, given: Mapping[str, object] = MappingProxyType({})) -> TrainingSettings:
+def read_settings(path: Path, given: Mapping[str, object] | None = None) -> TrainingSettings:
     """The settings in a YAML file, those `given` in place of its own; a `UserError` names the key that is unknown or
     wrong."""
     try:
@@ -133,7 +132,7 @@ def read_settings(path: Path, given: Mapping[str, object] = MappingProxyType({})
     if not isinstance(raw, dict):
         raise UserError(f"The training file {path} holds no settings; it needs at least model, out and stages.")
     try:
-        return TrainingSettings.model_validate(raw | dict(given))
+        return TrainingSettings.model_validate(raw | dict(given or {}))
     except ValidationError as error:
         # A misspelt key is often also a missing one; the misspelling is what helps.
         first = min(error.errors(), key=lambda one: one["type"] != "extra_forbidden")
