@@ -126,6 +126,39 @@ def routing(
 
 
 @app.command()
+def keys(
+    model: Model = "smollm2-135m",
+    task: Annotated[str, typer.Option(help="Task whose questions are asked of a memory of its text.")] = "niah",
+    subtask: Annotated[str | None, typer.Option(help="A part of the task.", show_default="its first")] = None,
+    data: Annotated[Path | None, typer.Option(help="Directory with the task's data.")] = None,
+    length: Annotated[
+        str | None, typer.Option(help="Tokens of the memory: 16K, 1M.", metavar="LENGTH", show_default="the task's")
+    ] = None,
+    samples: Annotated[int, typer.Option(help="Questions.")] = 5,
+    keys: Annotated[str, typer.Option(help="Kinds of keys: fp8, int8, both with a comma.")] = "fp8,int8",
+    seed: Annotated[int, typer.Option(help="Seed of the data.")] = 42,
+    device: Device = "auto",
+    dtype: Dtype = "auto",
+    as_json: AsJson = False,
+) -> None:
+    """What a model's own routing keys select in 8 bits, against float32, over every layer and round of its answers."""
+    from msa_bench.cli.run import token_counter
+    from msa_bench.contracts import SystemRequest, TaskRequest
+    from msa_bench.evaluation.runner import chosen_subtasks
+    from msa_bench.lengths import parse_length
+    from msa_bench.performance.keys import perf_keys, render_keys
+    from msa_bench.registry import make_task
+
+    source, tokens = make_task(task), parse_length(length) if length else None
+    [part, *_] = chosen_subtasks(source, (subtask,) if subtask else ())
+    dataset = source.load(TaskRequest(tokens, samples, seed, token_counter(model), subtask=part, data=data))
+    kinds = [kind.strip() for kind in keys.split(",")]
+    found = perf_keys(dataset, SystemRequest(model, device, dtype, seed), kinds, _lines())
+    result = found | {"task": task, "subtask": part, "length_tokens": tokens}
+    print(json.dumps(result) if as_json else render_keys(result))
+
+
+@app.command()
 def checkpoint(
     directory: Annotated[Path, typer.Argument(help="New directory for the checkpoint.")],
     shape: Annotated[str, typer.Option(help="Model sizes, as for perf routing.")] = "qwen3-4b",

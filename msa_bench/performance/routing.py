@@ -23,16 +23,15 @@ from torch import Tensor
 
 from msa_bench.contracts import Progress, no_progress
 from msa_bench.errors import UserError, unknown
-from msa_bench.memory.keys import KeyKind, RoutingKeys, stored_keys
+from msa_bench.memory.keys import KeyKind, RoutingKeys
 from msa_bench.memory.parallel import Group, best_of_parts, join, part_of
-from msa_bench.memory.recall import SHORTLIST
 from msa_bench.memory.routing import Routing, Spans, join_heads, scaled_queries
-from msa_bench.memory.tier import ranges
 from msa_bench.memory.topk import Best, best
 from msa_bench.model.backbone import resolve_device, resolve_dtype
 from msa_bench.model.config import latter_half
 from msa_bench.performance.released import released_scores
 from msa_bench.performance.result import result
+from msa_bench.performance.selected import in_kind, rescored, share
 from msa_bench.performance.shapes import (
     CHUNK_TOKENS,
     RANDOM,
@@ -91,7 +90,7 @@ def perf_routing(
     for part in random_keys(sizes, chunks, where, kept, seed):
         exact[start : start + len(part)] = part
         start += len(part)
-    stored = {kind: _stored(exact, KINDS[kind]) for kind in keys}
+    stored = {kind: in_kind(exact, KINDS[kind]) for kind in keys}
     spans = Spans.of(torch.cat((torch.zeros(1, dtype=torch.int64), counts.cumsum(0))), where)
     asked = random_queries(sizes, queries, query_tokens, where, kept, seed + 1)
     routing = Routing.of(torch.ones(queries, query_tokens, dtype=torch.bool), spans, msa)
@@ -122,6 +121,7 @@ def perf_routing(
     for kind in keys:
         progress(f"comparing what {kind} keys select", 0, None, "")
         floor = max(stored[kind].bytes / bandwidth, operations / rate)
+        found = routed.scores(compared, stored[kind])
         row = {
             "what": f"routing, {kind} keys",
             "keys": kind,
@@ -134,20 +134,20 @@ def perf_routing(
             "ratio_vs_reference": medians["reference"] / medians[kind],
             "floor_seconds": floor,
             "ratio_to_floor": medians[kind] / floor,
-            "selected_same": _same(best(routed.scores(compared, stored[kind]), TOP_K), wanted),
+            "selected_same": share(best(found, TOP_K), wanted),
         }
         if group.size > 1:
             row["processes"] = group.size
             row["processes_median_seconds"] = medians[_parted(kind)]
             row["processes_seconds"] = seconds[_parted(kind)]
             row["ratio_vs_one_process"] = medians[kind] / medians[_parted(kind)]
-            row["processes_selected_same"] = _same(routes[_parted(kind)](), routes[kind]())
+            row["processes_selected_same"] = share(routes[_parted(kind)](), routes[kind]())
         if where.type == "cuda":
             row["kernels"] = _kernels(routing, asked, stored[kind], repeats)
             row["queued_layers"] = layers
             row["queued_median_seconds"] = _queued(routes[kind], layers, repeats, where)
         if kind != "bf16":
-            row["selected_same_rescored"] = _same(_rescored(routed, compared, stored[kind], exact), wanted)
+            row["selected_same_rescored"] = share(rescored(routed, compared, found, exact, TOP_K), wanted)
         rows.append(row)
     what = {
         "shape": shape,
@@ -249,28 +249,3 @@ def _route_part(keys: RoutingKeys, spans: Spans, queries: Tensor, routing: Routi
     own = RoutingKeys(keys.values[begin:end], scales)
     here = replace(routing, spans=Spans.of(offsets[part.start : part.stop + 1] - begin, spans.offsets.device))
     return lambda: best_of_parts(here.scores(queries, own), TOP_K, part.start, group)
-
-
-def _stored(exact: Tensor, kind: KeyKind) -> RoutingKeys:
-    if kind == "exact":
-        return RoutingKeys(exact)
-    parts = [stored_keys(part, kind) for part in exact.split(1 << 18)]  # type: ignore[no-untyped-call]
-    scales = [part.scales for part in parts if part.scales is not None]
-    return RoutingKeys(torch.cat([part.values for part in parts]), torch.cat(scales))
-
-
-def _rescored(routing: Routing, queries: Tensor, keys: RoutingKeys, exact: Tensor) -> Best:
-    """The best after scoring a shortlist of each query again, as a bank with exact keys in a lower tier does."""
-    offsets = routing.spans.offsets.cpu()
-    short = best(routing.scores(queries, keys), SHORTLIST * TOP_K).ids.cpu()
-    rows = [ranges(offsets[ids], offsets[ids + 1] - offsets[ids]) for ids in (row[row >= 0] for row in short)]
-    index = torch.nn.utils.rnn.pad_sequence(rows, batch_first=True).to(exact.device)
-    visible = torch.arange(index.shape[1]) < torch.tensor([len(row) for row in rows])[:, None]
-    return best(routing.rescored(queries, exact[index], index, visible.to(exact.device)), TOP_K)
-
-
-def _same(found: Best, wanted: Best) -> float:
-    shared = sum(
-        len(set(ours.tolist()) & set(theirs.tolist())) for ours, theirs in zip(found.rows(), wanted.rows(), strict=True)
-    )
-    return shared / sum(map(len, wanted.rows()))

@@ -1,0 +1,131 @@
+"""What 8-bit routing keys select of a memory that a model made, beside its exact ones.
+
+    msa-bench perf keys --task niah --subtask niah_multikey_2 --length 128K --samples 16 --keys fp8,int8
+
+Random keys, as `perf routing` has them, make neighbours in rank nearly equal; this asks what happens to real ones. The
+questions are answered as in a run, with the model's own keys. Whenever a layer routes, in every round, the same query
+is routed by the same keys in 8 bits too, alone and with a shortlist scored again, and by them in float32.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from msa_bench.contracts import Dataset, Progress, Question, SystemRequest, no_progress
+from msa_bench.errors import unknown
+from msa_bench.generation.answer import Recalling
+from msa_bench.memory.bank import MemoryBank
+from msa_bench.memory.keys import DTYPES, KeyKind, RoutingKeys
+from msa_bench.memory.recall import BankRecall
+from msa_bench.memory.topk import Best, best
+from msa_bench.performance.result import place, result
+from msa_bench.performance.routing import KINDS
+from msa_bench.performance.selected import in_kind, rescored, shared
+from msa_bench.system import MSASystem
+
+
+@dataclass(slots=True)
+class Tally:
+    """Documents float32 selected, and how many of them keys of one kind did, alone and with a shortlist re-scored."""
+
+    wanted: int = 0
+    same: int = 0
+    same_rescored: int = 0
+
+
+class Comparing(BankRecall):
+    """Routes as a run does, and counts in `tallies` what each of their kinds of keys would have selected."""
+
+    def __init__(
+        self,
+        bank: MemoryBank,
+        routes: Tensor,
+        hidden: Sequence[Collection[int]],
+        tallies: Mapping[KeyKind, Tally],
+    ) -> None:
+        super().__init__(bank, routes, hidden, bank.msa.top_k)
+        self.tallies = tallies
+
+    def route(self, layer: int, queries: Tensor) -> Best:
+        """As `BankRecall.route`."""
+        exact = self.bank.routing_keys(layer)
+        in_float32 = replace(self.routing, path="torch").scores(queries.float(), RoutingKeys(exact))
+        wanted = best(self._masked(in_float32), self.top_k)
+        for kind, tally in self.tallies.items():
+            scores = self._masked(self.routing.scores(queries, in_kind(exact, kind)))
+            same, number = shared(best(scores, self.top_k), wanted)
+            again, _ = shared(rescored(self.routing, queries, scores, exact, self.top_k), wanted)
+            tally.wanted += number
+            tally.same += same
+            tally.same_rescored += again
+        return super().route(layer, queries)
+
+    def _masked(self, scores: Tensor) -> Tensor:
+        scores[self.hidden] = float("-inf")
+        return scores
+
+
+class _Watched(MSASystem):
+    """`msa`, with what it routes compared."""
+
+    def __init__(self, request: SystemRequest, tallies: Mapping[KeyKind, Tally]) -> None:
+        super().__init__(request)
+        self.tallies = tallies
+
+    def recalling(self, questions: Sequence[Question]) -> Recalling:
+        return lambda bank, routes, cases: Comparing(bank, routes, [case.asked.hidden for case in cases], self.tallies)
+
+
+@torch.inference_mode()
+def perf_keys(
+    dataset: Dataset, request: SystemRequest, keys: Sequence[str] = ("fp8", "int8"), progress: Progress = no_progress
+) -> dict[str, Any]:
+    """What `keys` in 8 bits select of the memory `request`'s model makes of `dataset`, as JSON values; a row for every
+    kind. `selected_same` is the share of the documents that float32 selects for all questions, layers and rounds, and
+    `selected_same_rescored` that with a shortlist scored again. A `UserError` for a kind that is not of 8 bits."""
+    for kind in keys:
+        if KINDS.get(kind) not in DTYPES:
+            raise unknown("kind of 8-bit keys", kind, DTYPES)
+    tallies = {KINDS[kind]: Tally() for kind in keys}
+    system = _Watched(request, tallies)
+    report = system.index(dataset.corpus, progress)
+    answers = list(system.answer(dataset.questions, progress))
+    rows = [
+        {
+            "what": f"selection, {kind} keys",
+            "keys": kind,
+            "selected": tally.wanted,
+            "selected_same": tally.same / tally.wanted,
+            "selected_same_rescored": tally.same_rescored / tally.wanted,
+        }
+        for kind, tally in tallies.items()
+    ]
+    what = {
+        "model": request.model,
+        "documents": report.documents,
+        "tokens": report.tokens,
+        "questions": len(answers),
+        "rounds": sum(answer.rounds for answer in answers),
+        "top_k": system.model.config.msa.top_k if system.model.config.msa else None,
+        "seed": request.seed,
+    }
+    return result("keys", what, system.model.device, system.model.dtype, rows)
+
+
+def render_keys(found: dict[str, Any]) -> str:
+    """What `perf_keys` measured, in a few lines of text."""
+    head = (
+        f"{found['model']}, {found['dtype']}, {found['device']} ({place(found)}): {found['questions']} questions over "
+        f"{found['tokens']:,} tokens in {found['documents']:,} documents"
+    )
+    rows = (
+        f"  {row['keys']:<5} of {row['selected']:,} documents selected in float32 {row['selected_same']:.2%} are, "
+        f"re-scored {row['selected_same_rescored']:.2%}"
+        for row in found["rows"]
+    )
+    return "\n".join((head, *rows))
