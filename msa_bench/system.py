@@ -101,7 +101,7 @@ class MSASystem:
             self.chosen.constrained,
             self.request.batch_size,
             after_memory,
-            self.recalling(questions),
+            self._recalling(questions),
         )
         seen = [
             asked(question.text, hidden_ids(corpus, question), lambda number: corpus[number].text, len(corpus))
@@ -156,8 +156,8 @@ class MSASystem:
             way.append(f"layers{derive(self._msa.router_layers):016x}"[:14])
         return "-".join((corpus.fingerprint[:16], self.model.sha256[:8], *way))
 
-    def recalling(self, questions: Sequence[Question]) -> Recalling:
-        """How the documents of `questions` are routed to. Only the ablation that says so is told which are gold."""
+    def _recalling(self, questions: Sequence[Question]) -> Recalling:
+        """How documents are routed to. Only the ablation that says so is told which are gold."""
         if self.chosen.routing == "random":
             return RandomRouting(self.request.seed, [question.id for question in questions])
         if self.chosen.routing == "oracle":

@@ -31,7 +31,7 @@ def asking(tmp_path_factory: pytest.TempPathFactory) -> SystemRequest:
 
 @pytest.fixture(scope="module")
 def found(asking: SystemRequest) -> dict[str, Any]:
-    return perf_keys(DATASET, asking)
+    return perf_keys(asking.model, DATASET, device="cpu", dtype="float32")
 
 
 def test_all_that_is_selected_in_every_layer_and_round_is_counted(asking: SystemRequest, found: dict[str, Any]) -> None:
@@ -61,13 +61,13 @@ def test_keys_that_are_not_the_models_select_something_else(
     asking: SystemRequest, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(measured_keys, "in_kind", lambda exact, kind: RoutingKeys(-exact))
-    for row in perf_keys(DATASET, asking)["rows"]:
+    for row in perf_keys(asking.model, DATASET, device="cpu", dtype="float32")["rows"]:
         assert row["selected_same"] < 0.5
 
 
 def test_keys_of_other_than_8_bits_are_refused(asking: SystemRequest) -> None:
     with pytest.raises(UserError, match="no kind of 8-bit keys named 'bf16'"):
-        perf_keys(DATASET, asking, ("bf16",))
+        perf_keys(asking.model, DATASET, ("bf16",))
 
 
 def test_the_command_asks_the_questions_of_a_task(asking: SystemRequest, capsys: pytest.CaptureFixture[str]) -> None:

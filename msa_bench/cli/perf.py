@@ -143,7 +143,7 @@ def keys(
 ) -> None:
     """What a model's own routing keys select in 8 bits, against float32, over every layer and round of its answers."""
     from msa_bench.cli.run import token_counter
-    from msa_bench.contracts import SystemRequest, TaskRequest
+    from msa_bench.contracts import TaskRequest
     from msa_bench.evaluation.runner import chosen_subtasks
     from msa_bench.lengths import parse_length
     from msa_bench.performance.keys import perf_keys, render_keys
@@ -153,8 +153,8 @@ def keys(
     [part, *_] = chosen_subtasks(source, (subtask,) if subtask else ())
     dataset = source.load(TaskRequest(tokens, samples, seed, token_counter(model), subtask=part, data=data))
     kinds = [kind.strip() for kind in keys.split(",")]
-    found = perf_keys(dataset, SystemRequest(model, device, dtype, seed), kinds, _lines())
-    result = found | {"task": task, "subtask": part, "length_tokens": tokens}
+    asked = {"task": task, "subtask": part, "length_tokens": tokens, "seed": seed}
+    result = perf_keys(model, dataset, kinds, device, dtype, _lines()) | asked
     print(json.dumps(result) if as_json else render_keys(result))
 
 

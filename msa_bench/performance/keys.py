@@ -13,20 +13,21 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-import torch
 from torch import Tensor
 
-from msa_bench.contracts import Dataset, Progress, Question, SystemRequest, no_progress
+from msa_bench.contracts import Dataset, Progress, hidden_ids, no_progress
 from msa_bench.errors import unknown
-from msa_bench.generation.answer import Recalling
+from msa_bench.generation.answer import Answerer, Case, asked
+from msa_bench.generation.interleave import Interleave, Limits
 from msa_bench.memory.bank import MemoryBank
-from msa_bench.memory.keys import DTYPES, KeyKind, RoutingKeys
+from msa_bench.memory.encode import encode_corpus
+from msa_bench.memory.keys import DTYPES, RoutingKeys
 from msa_bench.memory.recall import BankRecall
 from msa_bench.memory.topk import Best, best
+from msa_bench.model.backbone import load_memory_model
 from msa_bench.performance.result import place, result
 from msa_bench.performance.routing import KINDS
 from msa_bench.performance.selected import in_kind, rescored, shared
-from msa_bench.system import MSASystem
 
 
 @dataclass(slots=True)
@@ -46,7 +47,7 @@ class Comparing(BankRecall):
         bank: MemoryBank,
         routes: Tensor,
         hidden: Sequence[Collection[int]],
-        tallies: Mapping[KeyKind, Tally],
+        tallies: Mapping[str, Tally],
     ) -> None:
         super().__init__(bank, routes, hidden, bank.msa.top_k)
         self.tallies = tallies
@@ -57,7 +58,7 @@ class Comparing(BankRecall):
         in_float32 = replace(self.routing, path="torch").scores(queries.float(), RoutingKeys(exact))
         wanted = best(self._masked(in_float32), self.top_k)
         for kind, tally in self.tallies.items():
-            scores = self._masked(self.routing.scores(queries, in_kind(exact, kind)))
+            scores = self._masked(self.routing.scores(queries, in_kind(exact, KINDS[kind])))
             same, number = shared(best(scores, self.top_k), wanted)
             again, _ = shared(rescored(self.routing, queries, scores, exact, self.top_k), wanted)
             tally.wanted += number
@@ -70,31 +71,38 @@ class Comparing(BankRecall):
         return scores
 
 
-class _Watched(MSASystem):
-    """`msa`, with what it routes compared."""
-
-    def __init__(self, request: SystemRequest, tallies: Mapping[KeyKind, Tally]) -> None:
-        super().__init__(request)
-        self.tallies = tallies
-
-    def recalling(self, questions: Sequence[Question]) -> Recalling:
-        return lambda bank, routes, cases: Comparing(bank, routes, [case.asked.hidden for case in cases], self.tallies)
-
-
-@torch.inference_mode()
 def perf_keys(
-    dataset: Dataset, request: SystemRequest, keys: Sequence[str] = ("fp8", "int8"), progress: Progress = no_progress
+    model: str,
+    dataset: Dataset,
+    keys: Sequence[str] = ("fp8", "int8"),
+    device: str = "auto",
+    dtype: str = "auto",
+    progress: Progress = no_progress,
 ) -> dict[str, Any]:
-    """What `keys` in 8 bits select of the memory `request`'s model makes of `dataset`, as JSON values; a row for every
-    kind. `selected_same` is the share of the documents that float32 selects for all questions, layers and rounds, and
+    """What `keys` in 8 bits select of the memory `model` makes of `dataset`, as JSON values; a row for every kind.
+    `selected_same` is the share of the documents that float32 selects for all questions, layers and rounds, and
     `selected_same_rescored` that with a shortlist scored again. A `UserError` for a kind that is not of 8 bits."""
     for kind in keys:
-        if KINDS.get(kind) not in DTYPES:
+        if kind not in DTYPES:
             raise unknown("kind of 8-bit keys", kind, DTYPES)
-    tallies = {KINDS[kind]: Tally() for kind in keys}
-    system = _Watched(request, tallies)
-    report = system.index(dataset.corpus, progress)
-    answers = list(system.answer(dataset.questions, progress))
+    tallies = {kind: Tally() for kind in keys}
+    memory, corpus = load_memory_model(model, device, dtype), dataset.corpus
+    msa = memory.config.msa
+    assert msa is not None
+    bank = encode_corpus(memory, corpus, progress)
+    machine = Interleave(memory.tokenizer, Limits(msa.documents_read, prompt_tokens=memory.window))
+
+    def recalling(bank: MemoryBank, routes: Tensor, cases: Sequence[Case]) -> BankRecall:
+        return Comparing(bank, routes, [case.asked.hidden for case in cases], tallies)
+
+    seen = [
+        asked(question.text, hidden_ids(corpus, question), lambda number: corpus[number].text, len(corpus))
+        for question in dataset.questions
+    ]
+    rounds = 0
+    for done, case in enumerate(Answerer(memory, bank, machine, recalling=recalling).answer(seen), start=1):
+        progress("answer", done, len(seen), "questions")
+        rounds += case.state.rounds
     rows = [
         {
             "what": f"selection, {kind} keys",
@@ -106,15 +114,15 @@ def perf_keys(
         for kind, tally in tallies.items()
     ]
     what = {
-        "model": request.model,
-        "documents": report.documents,
-        "tokens": report.tokens,
-        "questions": len(answers),
-        "rounds": sum(answer.rounds for answer in answers),
-        "top_k": system.model.config.msa.top_k if system.model.config.msa else None,
-        "seed": request.seed,
+        "model": model,
+        "documents": bank.documents,
+        "tokens": bank.tokens,
+        "questions": len(seen),
+        "rounds": rounds,
+        "layers": len(bank.layers),
+        "top_k": msa.top_k,
     }
-    return result("keys", what, system.model.device, system.model.dtype, rows)
+    return result("keys", what, memory.device, memory.dtype, rows)
 
 
 def render_keys(found: dict[str, Any]) -> str:
