@@ -33,6 +33,8 @@ HELP: Mapping[str, str] = {
     "section 3.3)",
     "chunk": "tokens pooled into one key and value; more take away detail (the model's own, 64 in the paper; "
     "section 3.2, eq. 1-2)",
+    "routing_keys": "routing keys of a chunk, each of an equal part of its tokens; more show the router "
+    "finer detail and fewer take it away, what is attended stays the same (1; ours, not in the paper)",
     "router_layers": "layers that route, such as 15-29 or 15,20,25; fewer take away memory from the others "
     "(the model's own, the latter half in the paper; section 3.2)",
     "rounds": "most retrieval rounds before the answer is asked for; fewer take away hops (6; section 3.5)",
@@ -44,7 +46,7 @@ HELP: Mapping[str, str] = {
 }
 """Every switch with its values, what they take away, and in brackets the default and where the paper has it."""
 
-_ENCODED = ("chunk", "rope", "router_layers", "similarity")
+_ENCODED = ("chunk", "rope", "router_layers", "routing_keys", "similarity")
 """Switches that change what is encoded; of `routing` only the untrained router does."""
 
 _BOUNDS = {
@@ -84,7 +86,7 @@ def parse(chosen: Mapping[str, str]) -> Ablations:
     settings: dict[str, Any] = {}
     if "similarity" in chosen:
         settings["similarity"] = _choice(chosen, "similarity", "cosine", "dot")
-    for key, name in (("top_k", "top_k"), ("chunk", "chunk_tokens")):
+    for key, name in (("top_k", "top_k"), ("chunk", "chunk_tokens"), ("routing_keys", "keys_per_chunk")):
         if key in chosen:
             settings[name] = _whole(key, chosen[key])
     found = Ablations(

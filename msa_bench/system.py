@@ -65,6 +65,7 @@ class MSASystem:
                 # What came later is left out where it is not used, so that older runs are still the same run.
             }
             | ({} if self.chosen.routing == "own" else {"routing": self.chosen.routing})
+            | ({} if msa.keys_per_chunk == 1 else {"keys_per_chunk": msa.keys_per_chunk})
         )
 
     def index(self, corpus: Corpus, progress: Progress = no_progress) -> IndexReport:
@@ -152,6 +153,8 @@ class MSASystem:
         ]
         if "chunk_tokens" in self.chosen.msa:
             way.append(f"chunk{self._msa.chunk_tokens}")
+        if self._msa.keys_per_chunk > 1:
+            way.append(f"keys{self._msa.keys_per_chunk}")
         if self.chosen.router_layers is not None:
             way.append(f"layers{derive(self._msa.router_layers):016x}"[:14])
         return "-".join((corpus.fingerprint[:16], self.model.sha256[:8], *way))

@@ -36,7 +36,7 @@ _Difference = tuple[str, object, object, tuple[str, ...]]
 _FREE = {"device", "notes"}
 _BACKBONE = {"weights_sha256", "family", "layers", "hidden_size", "window_tokens", "dtype"}
 _ADAPTER = {"model", "adapter_files"}
-_ROUTING = {"router_layers", "chunk_tokens", "top_k", "similarity"}
+_ROUTING = {"router_layers", "chunk_tokens", "keys_per_chunk", "top_k", "similarity"}
 _KEYS = ("score", "tolerance_points", "task", "config", "systems", "datasets", "rows")
 
 

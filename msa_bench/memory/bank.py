@@ -1,10 +1,10 @@
 """The memory bank: per router layer, the pooled keys, values and routing keys of every chunk of every document.
 
 Documents are numbered from 0 in the order they were added, chunks lie in document order, and `offsets` gives each
-document's first chunk. Text is not kept: it is fetched from the corpus by the same numbers. Routing keys lie where the
-model is, because every question reads all of them. Content, the keys and values a query attends, may lie in host memory
-or in mapped files: only that of the selected documents is fetched. How a bank is saved stands in
-`msa_bench.memory.files`.
+document's first chunk. The routing keys of a chunk, one or several, lie one after the other. Text is not kept: it is
+fetched from the corpus by the same numbers. Routing keys lie where the model is, because every question reads all of
+them. Content, the keys and values a query attends, may lie in host memory or in mapped files: only that of the selected
+documents is fetched. How a bank is saved stands in `msa_bench.memory.files`.
 """
 
 from __future__ import annotations
@@ -71,14 +71,15 @@ class MemoryBank:
         self.placement = placement or Placement()
         self.content_device = torch.device("cpu") if self.placement.content == "host" else device
         heads, room = (config.kv_heads, config.head_dim), max(chunks, 1024)
+        key_room = room * self.msa.keys_per_chunk
         empty = stored_keys(torch.empty(0, *heads, dtype=dtype), self.placement.keys)
-        self._keys = {layer: Tier.empty(room, heads, empty.values.dtype, device) for layer in self.layers}
+        self._keys = {layer: Tier.empty(key_room, heads, empty.values.dtype, device) for layer in self.layers}
         part = stored_content(torch.empty(0, 2, *heads, dtype=dtype), self.placement.content_as)
         self._content = self._per_layer(room, (2, *heads), part.values.dtype, self.content_device)
         sizes = {} if part.scales is None else self._per_layer(room, (2, heads[0]), torch.float32, self.content_device)
         self._content_scales = sizes
-        self._scales = {} if empty.scales is None else self._per_layer(room, (), torch.float32, device)
-        self._exact = self._per_layer(room, heads, dtype, self.content_device) if self.placement.keeps_exact else {}
+        self._scales = {} if empty.scales is None else self._per_layer(key_room, (), torch.float32, device)
+        self._exact = self._per_layer(key_room, heads, dtype, self.content_device) if self.placement.keeps_exact else {}
         self._offsets = Tier(torch.zeros(1024, dtype=torch.int64), rows=1)
         self._offload = Offload()
         self.tokens = 0
@@ -114,44 +115,59 @@ class MemoryBank:
         """Whose the chunks are, on the bank's device."""
         return Spans.of(self.offsets, self.device)
 
+    @cached_property
+    def key_spans(self) -> Spans:
+        """Whose the routing keys are, on the bank's device."""
+        each = self.msa.keys_per_chunk
+        return self.spans if each == 1 else Spans.of(self.offsets * each, self.device)
+
     @property
     def bytes(self) -> int:
         """Bytes in use by keys, values and routing keys, wherever they lie."""
-        return sum(tier.used().nbytes for tier in self._tiers())
+        return sum(tier.used().nbytes for tier in (*self._key_tiers(), *self._content_tiers()))
 
     def reserve(self, counts: Tensor, tokens: int) -> int:
         """Take room for documents of `counts` chunks each (int64 `[documents]`), `tokens` in all; their first chunk."""
         first, known = self.chunks, self.documents
         self._offsets.grow(known + 1 + len(counts))
         self._offsets.storage[known + 1 : known + 1 + len(counts)] = first + counts.cumsum(0)
-        for tier in self._tiers():
+        for tier in self._content_tiers():
             tier.grow(self.chunks)
+        for tier in self._key_tiers():
+            tier.grow(self.chunks * self.msa.keys_per_chunk)
         self.tokens += tokens
-        self.__dict__.pop("spans", None)
+        for name in ("spans", "key_spans"):
+            self.__dict__.pop(name, None)
         return first
 
     def write(self, rows: Tensor, pooled: Mapping[int, Pooled]) -> None:
         """Put `pooled` chunks, by layer, at `rows` (int64 `[chunks]`, on the CPU). Host memory is written once the GPU
         has made them; `finish` waits for that."""
-        here = upload(rows, self.device)
-        below: list[tuple[Tier, Tensor]] = []
+        at = rows, upload(rows, self.device)
+        finer = keys_of(rows, self.msa.keys_per_chunk)
+        keys_at = at if finer is rows else (finer, upload(finer, self.device))
+        below: list[tuple[Tier, Tensor, Tensor]] = []
+
+        def lay(tier: Tier, at: tuple[Tensor, Tensor], values: Tensor) -> None:
+            if self.content_device == self.device:
+                tier.storage[at[1]] = values.to(self.device)
+            else:
+                below.append((tier, at[0], values))
+
         for layer, kept in pooled.items():
             keys = stored_keys(kept.routing_keys.to(self.device, self.dtype), self.placement.keys)
-            self._keys[layer].storage[here] = keys.values
+            self._keys[layer].storage[keys_at[1]] = keys.values
             if keys.scales is not None:
-                self._scales[layer].storage[here] = keys.scales
+                self._scales[layer].storage[keys_at[1]] = keys.scales
             exact = torch.stack((kept.keys, kept.values), dim=1).to(self.dtype)
             content = stored_content(exact, self.placement.content_as)
-            below.append((self._content[layer], content.values))
+            lay(self._content[layer], at, content.values)
             if content.scales is not None:
-                below.append((self._content_scales[layer], content.scales))
+                lay(self._content_scales[layer], at, content.scales)
             if self._exact:
-                below.append((self._exact[layer], kept.routing_keys.to(self.dtype)))
-        if self.content_device == self.device:
-            for tier, chunks in below:
-                tier.storage[here] = chunks.to(self.device)
-        else:
-            self._offload.push(rows, below)
+                lay(self._exact[layer], keys_at, kept.routing_keys.to(self.dtype))
+        if below:
+            self._offload.push(below)
 
     def adopt(self, counts: Tensor, tokens: int, layers: Mapping[int, Sequence[Tensor]]) -> bool:
         """Let an empty bank hold the given content `[chunks, 2, kv_heads, head_dim]` and exact keys of each layer where
@@ -168,7 +184,7 @@ class MemoryBank:
         self._offload.finish()
 
     def routing_keys(self, layer: int) -> Tensor:
-        """Routing keys of a layer as exactly as they are kept, `[chunks, kv_heads, head_dim]`."""
+        """Routing keys of a layer as exactly as they are kept, `[keys, kv_heads, head_dim]`."""
         if layer in self._exact:
             return self._exact[layer].used()
         return self._keys[layer].used() if self.placement.keys == "exact" else self.stored_keys(layer).floats()
@@ -205,7 +221,7 @@ class MemoryBank:
         return self._exactly(gathered(self._content[layer].storage, index, self.device), scales)
 
     def exact_keys(self, layer: int, index: Tensor) -> Tensor:
-        """Exact routing keys `[batch, columns, kv_heads, head_dim]`, on the bank's device, of the chunks `index`."""
+        """Exact routing keys `[batch, columns, kv_heads, head_dim]`, on the bank's device, of the numbers `index`."""
         return gathered(self._exact[layer].storage, index, self.device)
 
     def chunks_of(self, ids: Tensor, ordered: bool = False) -> tuple[Tensor, Tensor]:
@@ -228,7 +244,8 @@ class MemoryBank:
             "router_layers": list(self.layers),
             "similarity": self.msa.similarity,
             "dtype": str(self.dtype).removeprefix("torch."),
-        }
+            # Left out where there is one, so that older banks are still good.
+        } | ({"keys_per_chunk": self.msa.keys_per_chunk} if self.msa.keys_per_chunk > 1 else {})
 
     def _exactly(self, values: Tensor, scales: Tensor | None) -> Tensor:
         return values if scales is None else (values.float() * scales[..., None]).to(self.dtype)
@@ -238,9 +255,18 @@ class MemoryBank:
     ) -> dict[int, Tier]:
         return {layer: Tier.empty(room, shape, dtype, device) for layer in self.layers}
 
-    def _tiers(self) -> list[Tier]:
-        groups = (self._keys, self._scales, self._content, self._content_scales, self._exact)
-        return [tier for group in groups for tier in group.values()]
+    def _key_tiers(self) -> list[Tier]:
+        return [*self._keys.values(), *self._scales.values(), *self._exact.values()]
+
+    def _content_tiers(self) -> list[Tier]:
+        return [*self._content.values(), *self._content_scales.values()]
+
+
+def keys_of(chunks: Tensor, each: int) -> Tensor:
+    """Numbers of the `each` routing keys of every one of `chunks` int64 `[..., columns]`, chunk by chunk."""
+    if each == 1:
+        return chunks
+    return (chunks[..., None] * each + torch.arange(each, device=chunks.device)).flatten(-2)
 
 
 def padded_chunks(offsets: Tensor, ids: Tensor) -> tuple[Tensor, Tensor]:
@@ -261,8 +287,9 @@ def bytes_per_chunk(config: ModelConfig, dtype: torch.dtype, placement: Placemen
     """Bytes one chunk takes over all router layers: as routing keys, and as content with what is kept beside it."""
     where = placement or Placement()
     layers = len(config.msa.router_layers) if config.msa else 0
+    each = config.msa.keys_per_chunk if config.msa else 1
     numbers = layers * config.kv_heads * config.head_dim
-    keys = numbers * dtype.itemsize if where.keys == "exact" else numbers + 4 * layers
+    keys = each * (numbers * dtype.itemsize if where.keys == "exact" else numbers + 4 * layers)
     scales = 0 if where.content_as == "exact" else 4 * layers * config.kv_heads
     content = 2 * (numbers * (dtype.itemsize if where.content_as == "exact" else 1) + scales)
-    return keys, content + (numbers * dtype.itemsize if where.keeps_exact else 0)
+    return keys, content + (each * numbers * dtype.itemsize if where.keeps_exact else 0)

@@ -48,11 +48,14 @@ class BankWriter:
         if state["documents"]:
             _check_identity(directory, state, self.identity)
         (directory / INDEX).unlink(missing_ok=True)
-        heads = (bank.config.kv_heads, bank.config.head_dim)
-        rows = state["chunks"]
+        heads, rows = (bank.config.kv_heads, bank.config.head_dim), state["chunks"]
+        self._each = bank.msa.keys_per_chunk
         self._content, self._keys = (
-            {layer: GrowingFile(directory / _file(layer, part), part, shape, bank.dtype, rows) for layer in bank.layers}
-            for part, shape in (("content", (2, *heads)), ("keys", heads))
+            {
+                layer: GrowingFile(directory / _file(layer, part), part, shape, bank.dtype, rows * each)
+                for layer in bank.layers
+            }
+            for part, shape, each in (("content", (2, *heads), 1), ("keys", heads, self._each))
         )
         self._tokens = int(state.get("tokens", 0))
         self._documents = GrowingFile(directory / DOCUMENTS, "chunks", (), torch.int64, state["documents"])
@@ -68,7 +71,7 @@ class BankWriter:
             first = self._content[layer].rows
             kept = self.bank.pooled(layer)
             self._content[layer].append(torch.stack((kept.keys[first:], kept.values[first:]), dim=1).cpu())
-            self._keys[layer].append(self.bank.routing_keys(layer)[first:].to("cpu", self.bank.dtype))
+            self._keys[layer].append(self.bank.routing_keys(layer)[first * self._each :].to("cpu", self.bank.dtype))
         self._documents.append(self.bank.offsets.diff()[self._documents.rows :])
         self._tokens = self.bank.tokens
 
@@ -94,7 +97,7 @@ class BankWriter:
             file.close()
 
     def _state(self) -> dict[str, int]:
-        rows = next(iter(self._keys.values())).rows
+        rows = next(iter(self._content.values())).rows
         return {"documents": self._documents.rows, "chunks": rows, "tokens": self._tokens}
 
     def _files(self) -> list[GrowingFile]:
@@ -168,8 +171,9 @@ def _fill(bank: MemoryBank, directory: Path, state: Mapping[str, Any], adopted: 
         }
     except (OSError, SafetensorError, RuntimeError) as error:
         raise UserError(f"The memory bank in {directory} cannot be read ({error}); encode it again.") from error
+    each = bank.msa.keys_per_chunk
     if int(counts.sum()) != state["chunks"] or any(
-        len(part) < state["chunks"] for parts in layers.values() for part in parts
+        len(content) < state["chunks"] or len(keys) < state["chunks"] * each for content, keys in layers.values()
     ):
         raise UserError(f"The files of the memory bank in {directory} do not belong together; encode it again.")
     if adopted and bank.adopt(counts, int(state["tokens"]), layers):
@@ -178,7 +182,8 @@ def _fill(bank: MemoryBank, directory: Path, state: Mapping[str, Any], adopted: 
     for start in range(0, state["chunks"], AT_ONCE):
         end = min(start + AT_ONCE, state["chunks"])
         part = {
-            layer: _pooled(*(tensor[start:end].to(bank.device) for tensor in parts)) for layer, parts in layers.items()
+            layer: _pooled(content[start:end].to(bank.device), keys[start * each : end * each].to(bank.device))
+            for layer, (content, keys) in layers.items()
         }
         bank.write(torch.arange(first + start, first + end), part)
     bank.finish()

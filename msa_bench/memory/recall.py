@@ -7,7 +7,7 @@ from collections.abc import Collection, Sequence
 import torch
 from torch import Tensor
 
-from msa_bench.memory.bank import MemoryBank
+from msa_bench.memory.bank import MemoryBank, keys_of
 from msa_bench.memory.routing import Routing
 from msa_bench.memory.topk import Best, best
 from msa_bench.model.decoder import DecoderLayer
@@ -28,7 +28,7 @@ class BankRecall:
 
     def __init__(self, bank: MemoryBank, routes: Tensor, hidden: Sequence[Collection[int]], top_k: int) -> None:
         self.bank, self.routes, self.top_k = bank, routes, top_k
-        self.routing = Routing.of(routes, bank.spans, bank.msa)
+        self.routing = Routing.of(routes, bank.key_spans, bank.msa)
         self.hidden = self.places(hidden)
         self.best: dict[int, Best] = {}
         self._sum: Tensor | None = None
@@ -68,6 +68,8 @@ class BankRecall:
         """`scores` made exact for a shortlist, and the best of that: 8 bits confuse near neighbours, not far ones."""
         short = best(scores, SHORTLIST * self.top_k).ids
         index, visible = self.bank.chunks_of(short)
+        each = self.bank.msa.keys_per_chunk
+        index, visible = keys_of(index, each), visible.repeat_interleave(each, 1)
         exact = self.routing.rescored(queries, self.bank.exact_keys(layer, index), index.to(scores.device), visible)
         exact = self.settled(layer, exact)
         return torch.where(exact > float("-inf"), exact, scores), self.bank.best(exact, self.top_k)

@@ -20,6 +20,8 @@ class MSAConfig:
     """Memory Sparse Attention settings (paper section 3; names of the released `msa_config` in `from_released`).
 
     `chunk_tokens` is P, the tokens pooled into one key and value; `top_k` the documents a query attends per layer.
+    A chunk has `keys_per_chunk` routing keys, each the mean of an equal part of its tokens: one in the paper, more are
+    ours. What is missing of a short chunk repeats its last part.
     `decouple_router` False means that the attention's own query and key route. `trained` False marks a router that is a
     copy of its layer's attention projections. `documents_read` is the `Limits.documents_read` it was trained for.
     """
@@ -27,6 +29,7 @@ class MSAConfig:
     router_layers: tuple[int, ...]
     chunk_tokens: int = 64
     top_k: int = 16
+    keys_per_chunk: int = 1
     similarity: Similarity = "cosine"
     head_reduce: Reduction = "mean"
     query_reduce: Reduction = "max"
@@ -57,6 +60,15 @@ class MSAConfig:
             aux_loss_method=method,
             aux_loss_temperature=float(raw.get("infonce_loss_temp", 0.1)),
         )
+
+    @property
+    def key_tokens(self) -> int:
+        """Tokens a routing key is the mean of; a `UserError` where chunks cannot be divided so."""
+        if self.chunk_tokens % self.keys_per_chunk:
+            raise UserError(
+                f"Chunks of {self.chunk_tokens} tokens cannot have {self.keys_per_chunk} routing keys of equally many."
+            )
+        return self.chunk_tokens // self.keys_per_chunk
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,13 +17,14 @@ from torch import Tensor
 from msa_bench.model.attention import continued_attention
 from msa_bench.model.cache import LayerCache
 from msa_bench.model.decoder import Decoder, DecoderLayer, causal
-from msa_bench.model.pooling import chunk_means
+from msa_bench.model.pooling import chunk_means, part_places
 from msa_bench.model.upload import upload
 
 
 @dataclass(frozen=True, slots=True)
 class Pooled:
-    """What a router layer keeps of a batch of documents, each `[chunks, kv_heads, head_dim]`, document by document."""
+    """What a router layer keeps of a batch of documents, document by document: `keys` and `values` `[chunks, kv_heads,
+    head_dim]`, and `keys_per_chunk` times as many `routing_keys`."""
 
     keys: Tensor
     values: Tensor
@@ -53,7 +54,11 @@ class _DocumentPass:
             raise ValueError("a document pass needs a decoder with memory attention")
         self.pooled: dict[int, Pooled] = {}
         self.similarity = msa.similarity
-        self.means = chunk_means(lengths, width, msa.chunk_tokens, decoder.device)
+        self.means = self.key_means = chunk_means(lengths, width, msa.chunk_tokens, decoder.device)
+        if msa.keys_per_chunk > 1:
+            finer = chunk_means(lengths, width, msa.key_tokens, decoder.device)
+            places = upload(part_places(lengths, msa.key_tokens, msa.keys_per_chunk), decoder.device)
+            self.key_means = lambda x: finer(x)[places]
 
     def __call__(self, layer: DecoderLayer, normed: Tensor, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
         if layer.self_attn.routes:
@@ -65,9 +70,9 @@ class _DocumentPass:
         attention = layer.self_attn
         keys, values = self.means(k), self.means(v)
         if attention.decoupled:
-            routing_keys = attention.routing_key(self.means(normed[:, None])[None, :, 0], k)[0].transpose(0, 1)
+            routing_keys = attention.routing_key(self.key_means(normed[:, None])[None, :, 0], k)[0].transpose(0, 1)
         else:
-            routing_keys = keys
+            routing_keys = keys if self.key_means is self.means else self.key_means(k)
         if self.similarity == "cosine":
             routing_keys = F.normalize(routing_keys.float(), dim=-1).to(keys.dtype)
         self.pooled[layer.index] = Pooled(keys, values, routing_keys)

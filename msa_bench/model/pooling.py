@@ -44,6 +44,15 @@ def chunk_places(lengths: Tensor, size: int) -> Tensor:
     return torch.stack((document, first, (lengths[document] - first).clamp(max=size))).int()
 
 
+def part_places(lengths: Tensor, size: int, parts: int) -> Tensor:
+    """Of documents of `lengths` tokens with a mean for every `size` of them: which means are the `parts` of each chunk
+    of `parts * size` tokens, int64 `[chunks * parts]` on the CPU. A short chunk has its last one more than once."""
+    means, chunks = chunk_counts(lengths, size), chunk_counts(lengths, size * parts)
+    document = torch.arange(len(lengths)).repeat_interleave(chunks * parts)
+    own = torch.arange(len(document)) - ((chunks.cumsum(0) - chunks) * parts)[document]
+    return (means.cumsum(0) - means)[document] + torch.minimum(own, means[document] - 1)
+
+
 class _PaddedMeans:
     """The means by PyTorch's own operations."""
 

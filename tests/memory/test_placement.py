@@ -21,8 +21,8 @@ CPU, GPU = torch.device("cpu"), torch.device("cuda")
 EIGHT_BITS = [Placement(keys="int8"), Placement(keys="fp8"), Placement(keys="int8", rescore=False)]
 
 
-def bank(placement: Placement | None = None) -> MemoryBank:
-    model = tiny.model()
+def bank(placement: Placement | None = None, **msa: int) -> MemoryBank:
+    model = tiny.model(**msa)
     chance = torch.Generator().manual_seed(3)
     made = MemoryBank(model.config, CPU, torch.float32, placement=placement)
     documents = [torch.randint(0, 300, (5 + number % 17,), generator=chance).tolist() for number in range(60)]
@@ -38,9 +38,11 @@ def recall(made: MemoryBank, **settings: object) -> tuple[BankRecall, dict[int, 
     return one, {layer: one(layers[layer], torch.randn(3, 4, 4, 8, generator=chance)) for layer in made.layers}
 
 
+@pytest.mark.parametrize("each", [1, 2])
 @pytest.mark.parametrize("placement", EIGHT_BITS[:2])
-def test_8_bit_keys_with_rescoring_select_and_fetch_what_exact_keys_do(placement: Placement) -> None:
-    (wanted, contexts), (found, others) = recall(bank()), recall(bank(placement))
+def test_8_bit_keys_with_rescoring_select_and_fetch_what_exact_keys_do(placement: Placement, each: int) -> None:
+    exact, stored = bank(keys_per_chunk=each), bank(placement, keys_per_chunk=each)
+    (wanted, contexts), (found, others) = recall(exact), recall(stored)
     for layer, rows in wanted.selections.items():
         for row, ids in enumerate(rows):
             assert ids.tolist() == found.selections[layer][row].tolist()
@@ -48,8 +50,23 @@ def test_8_bit_keys_with_rescoring_select_and_fetch_what_exact_keys_do(placement
             assert torch.equal(getattr(contexts[layer], part), getattr(others[layer], part))
 
 
-def test_a_bank_is_saved_exactly_whatever_it_keeps_for_routing(tmp_path: Path) -> None:
-    made, exact = bank(EIGHT_BITS[0]), bank()
+def test_finer_routing_keys_select_as_finer_chunks_do_and_fetch_what_coarse_ones_hold() -> None:
+    (found, contexts), (wanted, _) = recall(bank(keys_per_chunk=2)), recall(bank(chunk_tokens=2))
+    coarse = bank()
+    assert recall(coarse)[0].selections[2][0].tolist() != found.selections[2][0].tolist()
+    for layer, rows in wanted.selections.items():
+        assert [ids.tolist() for ids in rows] == [ids.tolist() for ids in found.selections[layer]]
+        assert torch.equal(contexts[layer].keys, coarse.fetch(layer, found.best[layer].ids).keys)
+
+
+def test_chunks_that_cannot_be_divided_so_are_refused() -> None:
+    with pytest.raises(UserError, match="Chunks of 4 tokens cannot have 3 routing keys"):
+        bank(keys_per_chunk=3)
+
+
+@pytest.mark.parametrize("each", [1, 4])
+def test_a_bank_is_saved_exactly_whatever_it_keeps_for_routing(tmp_path: Path, each: int) -> None:
+    made, exact = bank(EIGHT_BITS[0], keys_per_chunk=each), bank(keys_per_chunk=each)
     save_bank(made, tmp_path, made.identity("abc"))
     for placement in (None, *EIGHT_BITS):
         opened = load_bank(tmp_path, made.config, CPU, made.identity("abc"), placement)
@@ -73,15 +90,16 @@ def test_content_of_8_bits_is_near_the_exact_one(kind: KeyKind) -> None:
 
 
 @pytest.mark.parametrize("placement", [Placement(), *EIGHT_BITS, Placement(content_as="int8")])
-def test_bytes_are_counted_as_they_are_taken(placement: Placement) -> None:
-    made = bank(placement)
+@pytest.mark.parametrize("each", [1, 2])
+def test_bytes_are_counted_as_they_are_taken(placement: Placement, each: int) -> None:
+    made = bank(placement, keys_per_chunk=each)
     assert made.bytes == made.chunks * sum(bytes_per_chunk(made.config, made.dtype, placement))
 
 
 def test_what_leaves_a_gpu_arrives_in_its_rows() -> None:
     tier, offload = Tier(torch.zeros(9, 2), rows=9), Offload()
     for number in range(3):
-        offload.push(torch.arange(number, 9, 3), [(tier, torch.full((3, 2), float(number)))])
+        offload.push([(tier, torch.arange(number, 9, 3), torch.full((3, 2), float(number)))])
     offload.finish()
     assert tier.storage[:, 0].tolist() == [0, 1, 2] * 3
 

@@ -7,6 +7,7 @@ from torch import Tensor
 from msa_bench.model.cache import LayerCache
 from msa_bench.model.decoder import Decoder
 from msa_bench.model.passes import document_pass, query_pass
+from msa_bench.model.pooling import part_places
 from msa_bench.parity.train import cumulative_means
 
 LENGTHS = torch.tensor([9, 4, 1, 12, 6])
@@ -51,6 +52,20 @@ def test_the_last_chunk_is_averaged_over_its_own_tokens() -> None:
     assert pooled.keys.shape[0] == 3
     assert torch.allclose(pooled.keys[2], k[0, :, 8], atol=1e-5)
     assert torch.allclose(pooled.values[1], v[0, :, 4:8].mean(1), atol=1e-5)
+
+
+def test_finer_routing_keys_are_those_of_finer_chunks_and_change_nothing_else() -> None:
+    ids = padded(LENGTHS)
+    for decoupled in (True, False):
+        coarse, finer, whole = (
+            document_pass(tiny.model(decouple_router=decoupled, **msa).decoder, ids, LENGTHS)
+            for msa in ({}, {"chunk_tokens": 2}, {"keys_per_chunk": 2})
+        )
+        for layer, pooled in whole.items():
+            assert torch.equal(pooled.keys, coarse[layer].keys)
+            assert torch.equal(pooled.values, coarse[layer].values)
+            wanted = finer[layer].routing_keys[part_places(LENGTHS, 2, 2)]
+            torch.testing.assert_close(pooled.routing_keys, wanted)
 
 
 def test_chunk_means_stay_accurate_far_into_a_document() -> None:

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from msa_bench.model.pooling import chunk_means, chunk_places
+from msa_bench.model.pooling import chunk_means, chunk_places, part_places
 
 LENGTHS = torch.tensor([9, 4, 1, 12, 130])
 CPU = torch.device("cpu")
@@ -19,6 +19,13 @@ def by_hand(x: Tensor, size: int) -> Tensor:
 def test_chunks_are_averaged_over_their_own_tokens(size: int) -> None:
     x = torch.randn(5, 3, 130, 8, generator=torch.Generator().manual_seed(1))
     torch.testing.assert_close(chunk_means(LENGTHS, 130, size, CPU)(x), by_hand(x, size))
+
+
+def test_the_parts_of_a_chunk_repeat_its_last_where_it_is_short() -> None:
+    # With a mean for every 2 tokens the documents have 5, 2, 1, 6 and 65 of them, and in chunks of 4 two each.
+    assert part_places(LENGTHS, 2, 2)[:14].tolist() == [0, 1, 2, 3, 4, 4, 5, 6, 7, 7, 8, 9, 10, 11]
+    assert part_places(LENGTHS, 4, 1).tolist() == list(range(3 + 1 + 1 + 3 + 33))
+    assert part_places(torch.tensor([9, 1]), 2, 8).tolist() == [0, 1, 2, 3, 4, 4, 4, 4, *[5] * 8]
 
 
 @pytest.mark.parametrize("size", [4, 64, 100])
