@@ -77,6 +77,7 @@ def memory_settings(card: Mapping[str, Any]) -> MSAConfig:
         chunk_tokens=msa["chunk_tokens"],
         top_k=msa["top_k"],
         similarity="cosine" if msa["similarity"] == "cosine" else "dot",
+        keys_per_chunk=msa.get("keys_per_chunk", 1),
         documents_read=msa.get("documents_read", 0),
     )
 

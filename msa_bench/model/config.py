@@ -61,13 +61,15 @@ class MSAConfig:
             aux_loss_temperature=float(raw.get("infonce_loss_temp", 0.1)),
         )
 
-    @property
-    def key_tokens(self) -> int:
-        """Tokens a routing key is the mean of; a `UserError` where chunks cannot be divided so."""
+    def __post_init__(self) -> None:
         if self.chunk_tokens % self.keys_per_chunk:
             raise UserError(
                 f"Chunks of {self.chunk_tokens} tokens cannot have {self.keys_per_chunk} routing keys of equally many."
             )
+
+    @property
+    def key_tokens(self) -> int:
+        """Tokens a routing key is the mean of."""
         return self.chunk_tokens // self.keys_per_chunk
 
 

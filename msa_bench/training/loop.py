@@ -23,7 +23,7 @@ from torch.utils.data import DataLoader, IterableDataset, get_worker_info
 from msa_bench.contracts import Progress, no_progress
 from msa_bench.errors import UserError
 from msa_bench.evaluation.provenance import hardware
-from msa_bench.model.adapter import read_adapter, read_card
+from msa_bench.model.adapter import memory_settings, read_adapter, read_card
 from msa_bench.model.backbone import Backbone, load_untrained
 from msa_bench.model.compiled import compiled_layers
 from msa_bench.model.prompts import template_head
@@ -131,6 +131,7 @@ class _Run:
             raise UserError(f"{settings.model} is a memory model already; training begins with a plain Llama or Qwen3.")
         msa = replace(
             decoder.config.msa,
+            keys_per_chunk=settings.routing_keys,
             similarity=training_similarity(settings.aux_loss),
             aux_loss_method=settings.aux_loss,
             aux_loss_temperature=settings.aux_temperature,
@@ -196,6 +197,7 @@ class _Run:
             "backbone_sha256": self.model.provenance["weights_sha256"],
             "msa": {"router_layers": list(self._msa.router_layers), "chunk_tokens": self._msa.chunk_tokens}
             | {"top_k": self._msa.top_k, "similarity": self._msa.similarity}
+            | ({"keys_per_chunk": self._msa.keys_per_chunk} if self._msa.keys_per_chunk > 1 else {})
             | ({"documents_read": self._msa.documents_read} if self._msa.documents_read else {}),
             "training": json.loads(self.settings.model_dump_json(exclude={"out", "device", "workers"})),
             "steps": self.place.step,
@@ -250,16 +252,18 @@ class _Run:
         return dict(json.loads(self.settings.model_dump_json(exclude=skipped)))
 
     def _start_from(self, directories: Sequence[Path]) -> None:
-        """Begin with the mean of each tensor over the adapters in `directories`, and with what they read of a round."""
+        """Begin with the mean of each tensor over the adapters in `directories`, and with what they read of a round and
+        the routing keys they have."""
         mean: dict[str, Tensor] = {}
-        most = self._msa.documents_read
+        read, keys = self._msa.documents_read, self._msa.keys_per_chunk
         for directory in directories:
             card = read_card(directory)
             if card["rank"] != self.settings.rank:
                 raise UserError(f"The adapter in {directory} has rank {card['rank']}, not {self.settings.rank}.")
             for name, tensor in read_adapter(directory, self.model.provenance["weights_sha256"]).items():
                 mean[name] = mean.get(name, 0) + tensor.float() / len(directories)
-            most = max(most, card["msa"].get("documents_read", 0))
+            own = memory_settings(card)
+            read, keys = max(read, own.documents_read), max(keys, own.keys_per_chunk)
         decoder = self.model.decoder
-        decoder.config = replace(decoder.config, msa=replace(self._msa, documents_read=most))
+        decoder.config = replace(decoder.config, msa=replace(self._msa, documents_read=read, keys_per_chunk=keys))
         self.adapter.load_state_dict(mean)

@@ -84,14 +84,16 @@ class Stage(_Strict):
 
 
 class TrainingSettings(_Strict):
-    """A training run: the backbone, the adapter's size, and the stages in order. It begins with the adapter in
-    `start_from`, or with the mean of several, which without stages is what comes out (Wortsman et al. 2022)."""
+    """A training run: the backbone, the adapter's size, how many routing keys a chunk has, and the stages in order. It
+    begins with the adapter in `start_from`, or with the mean of several, which without stages is what comes out
+    (Wortsman et al. 2022)."""
 
     model: str
     out: Path
     stages: tuple[Stage, ...] = ()
     seed: int = 1
     rank: Positive = 64
+    routing_keys: Positive = 1
     data: Path | None = None
     start_from: Annotated[tuple[Path, ...], BeforeValidator(_several)] = ()
     workers: Annotated[int, Field(ge=0)] = 4

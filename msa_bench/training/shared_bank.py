@@ -87,6 +87,7 @@ class _SharedBankPass:
         self.head_tokens, self.msa, self.attended, self.remembered = head_tokens, msa, attended, remembered
         self.layout = Layout.of(batch)
         self.chunks = Chunks(batch.document_lengths, batch.plan.bank, msa.chunk_tokens)
+        self.keys = Chunks(batch.document_lengths, batch.plan.bank, msa.key_tokens)
         self.routes = list(split(batch.routes, batch.plan.samples))
         self.own = [torch.ones(width, width, dtype=torch.bool, device=batch.ids.device).tril()
                     for _, width in batch.plan.samples]  # fmt: skip
@@ -141,7 +142,7 @@ class _SharedBankPass:
     def _route(self, layer: DecoderLayer, normed: Tensor, q: Tensor, k: Tensor) -> tuple[Tensor, Tensor]:
         """The k documents of every sample, `[samples, k]`, and which of them the curriculum lets it attend."""
         attention = layer.self_attn
-        means = self.chunks.means(self.layout.documents.rows(attention.routing_key(normed, k)[0]))
+        means = self.keys.means(self.layout.documents.rows(attention.routing_key(normed, k)[0]))
         keys = torch.cat([part.flatten(0, 1) for part in means])
         if self.msa.similarity == "cosine":
             keys = F.normalize(keys.float(), dim=-1).to(keys.dtype)
@@ -160,9 +161,9 @@ class _SharedBankPass:
         return chosen, (rank < self.attended.documents[:, None]) | forced.gather(1, chosen)
 
     def _scores(self, queries: Tensor, routes: Tensor, keys: Tensor) -> Tensor:
-        """Document scores `[rows, documents]` in float32: best chunk, best routing token, mean over heads."""
+        """Document scores `[rows, documents]` in float32: best routing key, best routing token, mean over heads."""
         products = queries.float() @ keys.float().T
-        return self.chunks.best(products.masked_fill(~routes[:, :, None], float("-inf")).amax(1))
+        return self.keys.best(products.masked_fill(~routes[:, :, None], float("-inf")).amax(1))
 
     def _aux_loss(self, scores: Tensor, queries: list[Tensor], keys: Tensor) -> Tensor:
         """The auxiliary loss of a router layer, over the documents of the batch and the remembered keys."""
@@ -172,7 +173,7 @@ class _SharedBankPass:
             more = torch.cat([
                 self.remembered.scores(layer, own, routes) for own, routes in zip(queries, self.routes, strict=True)
             ])  # fmt: skip
-            self.remembered.add(layer, keys, torch.cat([real.flatten() for real in self.chunks.real]))
+            self.remembered.add(layer, keys, torch.cat([real.flatten() for real in self.keys.real]))
             scores = torch.cat((scores, more), dim=1)
             positives = torch.cat((positives, torch.zeros_like(more, dtype=torch.bool)), dim=1)
         return aux_loss(self.msa.aux_loss_method, scores, positives, self.msa.aux_loss_temperature)

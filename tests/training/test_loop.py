@@ -216,6 +216,19 @@ def test_an_adapter_trained_to_read_more_than_it_names_reads_so(settings: Settin
     assert read_card(mean)["msa"]["documents_read"] == READ
 
 
+def test_an_adapter_trained_with_finer_routing_keys_has_them_and_hands_them_on(
+    settings: Settings, tmp_path: Path
+) -> None:
+    made = train(settings(stage(steps=1), out=tmp_path / "finer", routing_keys=4))
+    further = train(settings(stage(steps=1), out=tmp_path / "further", start_from=made))
+    for directory in (made, further):
+        loaded = load_memory_model(str(directory), "cpu", "float32")
+        assert loaded.config.msa is not None
+        assert loaded.config.msa.keys_per_chunk == 4
+    with pytest.raises(UserError, match="Chunks of 16 tokens cannot have 3 routing keys"):
+        train(settings(stage(steps=1), out=tmp_path / "odd", routing_keys=3))
+
+
 def test_the_card_says_how_the_adapter_was_made(settings: Settings, tmp_path: Path) -> None:
     out = train(settings(aux_loss="BCE"))
     card = read_card(out)

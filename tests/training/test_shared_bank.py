@@ -106,10 +106,12 @@ class Generated:
         ]
 
 
-@pytest.mark.parametrize("similarity", ["cosine", "dot"])
-def test_a_sample_is_computed_as_generation_computes_it(monkeypatch: pytest.MonkeyPatch, similarity: str) -> None:
+@pytest.mark.parametrize(("similarity", "each"), [("cosine", 1), ("dot", 1), ("cosine", 4)])
+def test_a_sample_is_computed_as_generation_computes_it(
+    monkeypatch: pytest.MonkeyPatch, similarity: str, each: int
+) -> None:
     """Documents chosen, their ranking and the logits of every learned token, positions included."""
-    model, made = memory_model(similarity=similarity), batch()
+    model, made = memory_model(similarity=similarity, keys_per_chunk=each), batch()
     assert len(samples(made)) > 6
     trained, generated = Spied(monkeypatch, model, made, attended(TOP_K, forced=False)), Generated(model, made)
     for scores, selection in zip(trained.scores, generated.selections.values(), strict=True):
