@@ -34,12 +34,11 @@ def rescored(routing: Routing, queries: Tensor, scores: Tensor, exact: Tensor, k
 def shared(found: Best, wanted: Best) -> tuple[int, int]:
     """How many of the documents `wanted`, row by row, are `found`; and how many are wanted."""
     pairs = list(zip(found.rows(), wanted.rows(), strict=True))
-    return sum(len(set(ours.tolist()) & set(theirs.tolist())) for ours, theirs in pairs), sum(
-        len(theirs) for _, theirs in pairs
-    )
+    same = sum(len(set(ours.tolist()) & set(theirs.tolist())) for ours, theirs in pairs)
+    return same, sum(len(theirs) for _, theirs in pairs)
 
 
 def share(found: Best, wanted: Best) -> float:
     """The share of the documents `wanted` that are `found`."""
-    same, all_of_them = shared(found, wanted)
-    return same / all_of_them
+    same, number = shared(found, wanted)
+    return same / number
