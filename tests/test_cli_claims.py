@@ -112,6 +112,15 @@ def test_a_gain_is_over_the_baselines_best_variant(command: Command) -> None:
     found = claims(command, "r")["same-backbone-rag"]
     assert found["ours"]["mean"] == pytest.approx(0.5)
     assert "BM25 in place of a dense retriever" in found["why"]
+    assert "questions against" not in found["why"]
+
+
+def test_a_gain_over_a_system_that_was_asked_less_says_so(command: Command) -> None:
+    for name, system, count in (("a", "msa", 100), ("b", "hipporag k=1", 40)):
+        scores = {system: {"musique": [1.0, 0.0] * (count // 2)}}
+        write_run(Path(name), scores, score="f1", config={"task": "musique"})
+    found = claims(command, "a", "b")["same-backbone-hipporag"]
+    assert "musique with 100 questions against 40" in found["why"]
 
 
 def test_the_growth_of_encoding_is_a_slope_over_lengths(command: Command) -> None:

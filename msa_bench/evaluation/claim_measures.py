@@ -136,6 +136,11 @@ def above(baselines: Mapping[str, str], tasks: Sequence[str]) -> Measure:
                 ours, theirs = found
                 value = gain_of(mean_of([one.value for one in ours]), mean_of([one.value for one in theirs]))
                 other = [*_tasks_missing(ours, tasks), *([differs] if differs else [])]
+                other += [
+                    f"{one.task} with {one.samples} questions against {two.samples}"
+                    for one, two in zip(ours, theirs, strict=True)
+                    if one.samples != two.samples
+                ]
                 return _of([*ours, *theirs], value, _lengths(ours), other)
         return f"no run of msa and {' or '.join(baselines)} on a question-answering bank of the paper is here"
 
