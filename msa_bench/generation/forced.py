@@ -34,9 +34,7 @@ class _DrawnRecall(BankRecall):
 
     def settled(self, layer: int, scores: Tensor) -> Tensor:
         rows = [uniform(derive(row, layer), self.bank.first_document, scores.shape[1]) for row in self.drawn]
-        scores = upload(torch.stack(rows), scores.device)
-        scores[self.hidden] = float("-inf")
-        return scores
+        return self.masked(upload(torch.stack(rows), scores.device))
 
 
 class _GoldRecall(BankRecall):

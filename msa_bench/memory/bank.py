@@ -18,7 +18,7 @@ import torch
 from torch import Tensor
 
 from msa_bench.memory.keys import KeyKind, RoutingKeys, stored_content, stored_keys
-from msa_bench.memory.offload import Offload
+from msa_bench.memory.offload import Offload, Part
 from msa_bench.memory.routing import Spans
 from msa_bench.memory.tier import Tier, ranges
 from msa_bench.memory.topk import Best, best
@@ -143,10 +143,10 @@ class MemoryBank:
     def write(self, rows: Tensor, pooled: Mapping[int, Pooled]) -> None:
         """Put `pooled` chunks, by layer, at `rows` (int64 `[chunks]`, on the CPU). Host memory is written once the GPU
         has made them; `finish` waits for that."""
-        at = rows, upload(rows, self.device)
+        chunks_at = rows, upload(rows, self.device)
         finer = keys_of(rows, self.msa.keys_per_chunk)
-        keys_at = at if finer is rows else (finer, upload(finer, self.device))
-        below: list[tuple[Tier, Tensor, Tensor]] = []
+        keys_at = chunks_at if finer is rows else (finer, upload(finer, self.device))
+        below: list[Part] = []
 
         def lay(tier: Tier, at: tuple[Tensor, Tensor], values: Tensor) -> None:
             if self.content_device == self.device:
@@ -161,9 +161,9 @@ class MemoryBank:
                 self._scales[layer].storage[keys_at[1]] = keys.scales
             exact = torch.stack((kept.keys, kept.values), dim=1).to(self.dtype)
             content = stored_content(exact, self.placement.content_as)
-            lay(self._content[layer], at, content.values)
+            lay(self._content[layer], chunks_at, content.values)
             if content.scales is not None:
-                lay(self._content_scales[layer], at, content.scales)
+                lay(self._content_scales[layer], chunks_at, content.scales)
             if self._exact:
                 lay(self._exact[layer], keys_at, kept.routing_keys.to(self.dtype))
         if below:

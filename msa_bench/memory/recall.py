@@ -48,7 +48,10 @@ class BankRecall:
 
     def scores(self, layer: int, queries: Tensor) -> Tensor:
         """Scores `[batch, documents]` of one layer, minus infinity for hidden documents."""
-        scores = self.routing.scores(queries, self.bank.stored_keys(layer))
+        return self.masked(self.routing.scores(queries, self.bank.stored_keys(layer)))
+
+    def masked(self, scores: Tensor) -> Tensor:
+        """`scores` `[batch, documents]` themselves, at minus infinity for hidden documents now."""
         scores[self.hidden] = float("-inf")
         return scores
 

@@ -56,19 +56,15 @@ class Comparing(BankRecall):
         """As `BankRecall.route`."""
         exact = self.bank.routing_keys(layer)
         in_float32 = replace(self.routing, path="torch").scores(queries.float(), RoutingKeys(exact))
-        wanted = best(self._masked(in_float32), self.top_k)
+        wanted = best(self.masked(in_float32), self.top_k)
         for kind, tally in self.tallies.items():
-            scores = self._masked(self.routing.scores(queries, in_kind(exact, KINDS[kind])))
+            scores = self.masked(self.routing.scores(queries, in_kind(exact, KINDS[kind])))
             same, number = shared(best(scores, self.top_k), wanted)
             again, _ = shared(rescored(self.routing, queries, scores, exact, self.top_k), wanted)
             tally.wanted += number
             tally.same += same
             tally.same_rescored += again
         return super().route(layer, queries)
-
-    def _masked(self, scores: Tensor) -> Tensor:
-        scores[self.hidden] = float("-inf")
-        return scores
 
 
 def perf_keys(
