@@ -35,13 +35,15 @@ _BOTH_AT_ONCE = 0.35
 class Habits:
     """How episodes become samples: the probabilities that the answer is a sample (`answer`), that an earlier round
     named a wrong document (`retry`, and again for a further one), that several gold documents were named in two rounds
-    (`split`), and that earlier rounds read four documents whatever they named, as generation does with
-    `Limits.documents_read` (`beside`): which of them is right then shows in the text alone."""
+    (`split`), that earlier rounds read four documents whatever they named, as generation does with
+    `Limits.documents_read` (`beside`): which of them is right then shows in the text alone; and that no text of named
+    documents is appended at all, as with `Switches.original_text` off (`textless`)."""
 
     answer: float = 0.2
     retry: float = 0.1
     split: float = 0.25
     beside: float = 0.0
+    textless: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +85,11 @@ def samples_of(
     gold = {number for found in rounds for number in found}
     known = {**elsewhere, **texts}
     # Where there is no such habit nothing is drawn, so that older training files still make the same samples.
+    if habits.textless and rng.random() < habits.textless:
+        named = [_Round(sorted(found), ()) for found in rounds]
+        for step in steps:
+            yield _sample(tokenizer, episode, named[:step], known, rounds[step] if step < len(rounds) else [])
+        return
     if habits.beside and rng.random() < habits.beside:
         others = [number for number in texts if number not in gold]
         yield from _beside(tokenizer, episode, rounds, steps, others, known, rng)

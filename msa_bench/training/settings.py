@@ -68,6 +68,7 @@ class Stage(_Strict):
     retry: Share = _PLAN.habits.retry
     split: Share = _PLAN.habits.split
     beside: Share = _PLAN.habits.beside
+    textless: Share = _PLAN.habits.textless
     weights: dict[str, float] = Field(default_factory=lambda: dict(DEFAULT_WEIGHTS))
 
     @model_validator(mode="after")
@@ -80,7 +81,7 @@ class Stage(_Strict):
     def plan(self) -> BatchPlan:
         """What the stage asks of a batch."""
         own = {one.name: getattr(self, one.name) for one in fields(BatchPlan) if one.name != "habits"}
-        return BatchPlan(**own, habits=Habits(self.answer, self.retry, self.split, self.beside))
+        return BatchPlan(**own, habits=Habits(**{one.name: getattr(self, one.name) for one in fields(Habits)}))
 
 
 class TrainingSettings(_Strict):

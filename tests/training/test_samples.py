@@ -7,7 +7,7 @@ import pytest
 import tiny
 from toy_batches import Read, absent, batch_of, chain, made, several, with_habits
 
-from msa_bench.generation.interleave import Decision, Interleave, Limits, named_documents
+from msa_bench.generation.interleave import Decision, Interleave, Limits, Switches, named_documents
 from msa_bench.model.prompts import ROUTES, answer_turn
 from msa_bench.training.samples import READ
 
@@ -111,6 +111,25 @@ def test_a_prompt_with_documents_beside_is_what_generation_arrives_at() -> None:
     assert named == {True, False}
     assert {("chain", True), ("chain", False)} <= again, "what was read beside is named and read again, now and then"
     assert {("chain", True, 1), ("chain", False, 2), ("several", False, 1)} <= rounds
+
+
+def test_a_prompt_without_text_is_what_generation_arrives_at_when_original_text_is_off() -> None:
+    batch = Read(made(4, with_habits(textless=1.0, beside=1.0, retry=1.0, split=1.0)))
+    text_of = {batch.numbers[row]: text for row, text in batch.texts.items()}.get
+    machine, steps = Interleave(tiny.tokenizer(), switches=Switches(original_text=False)), set()
+    for row in batch.rows:
+        state = machine.start(row.episode.question)
+        while len(state.prompt.tokens) < len(row.prompt):
+            state, _ = machine.advance(state, row.prompt[len(state.prompt.tokens) + len(state.fresh)], text_of)
+        assert list(state.prompt.tokens) == row.prompt
+        assert row.routes[: len(row.prompt)] == [role == ROUTES for role in state.prompt.roles]
+        steps.add((row.kind, row.naming, state.rounds))
+    assert {("chain", True, 0), ("chain", True, 1), ("chain", False, 2), ("several", False, 2)} <= steps
+
+
+def test_text_is_left_out_as_often_as_habits_say() -> None:
+    batch = Read(made(4, with_habits(textless=0.5)))
+    assert {"." in row.text(row.prompt).split("assistant")[-1] for row in batch.rows if not row.naming} == {True, False}
 
 
 def test_a_wrong_document_named_earlier_is_none_of_the_gold_ones() -> None:
