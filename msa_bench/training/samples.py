@@ -27,8 +27,8 @@ READ = 4
 """Documents a round reads at least where it reads others beside those it names."""
 
 _MOST_WRONG = 3
+_MOST_MISSED = 2
 _NAMED_RIGHT = 0.6
-_BOTH_AT_ONCE = 0.35
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +43,8 @@ class Habits:
     retry: float = 0.1
     split: float = 0.25
     beside: float = 0.0
+    at_once: float = 0.35
+    missed: float = 0.0
     textless: float = 0.0
 
 
@@ -92,7 +94,7 @@ def samples_of(
         return
     if habits.beside and rng.random() < habits.beside:
         others = [number for number in texts if number not in gold]
-        yield from _beside(tokenizer, episode, rounds, steps, others, known, rng)
+        yield from _beside(tokenizer, episode, rounds, steps, others, known, habits, rng)
         return
     for step in steps:
         earlier = [list(found) for found in rounds[:step]]
@@ -125,30 +127,42 @@ def _beside(
     steps: Sequence[int],
     others: Sequence[int],
     texts: Mapping[int, str],
+    habits: Habits,
     rng: Random,
 ) -> Iterator[Sample]:
     """Samples of `steps` where each earlier round read more than its own documents: `others` of the episode as long as
     there are some, then any of `texts`. Two times in five it had named one of those instead, or, as the first, nothing;
-    now and then it had also read what the next names all the same, and reads again."""
+    now and then it had also read what the next names all the same, and reads again, or nothing of its own."""
     gold = {number for found in rounds for number in found}
     left = rng.sample(others, len(others))
     before: list[_Round] = []
-    for place, found in enumerate(rounds):
-        if place in steps:
-            yield _sample(tokenizer, episode, before, texts, found)
+
+    def read_round(found: list[int], later: list[int]) -> _Round:
+        seen = {number for one in before for number in one.read}
         read = list(found)
-        if place + 1 < len(rounds) and rng.random() < _BOTH_AT_ONCE:
-            read += rounds[place + 1]
+        if later and rng.random() < habits.at_once and seen.isdisjoint(later):
+            read += later
         while len(read) < READ and left:
             read.append(left.pop())
-        known = gold.union(read, *(one.read for one in before))
-        far = [number for number in texts if number not in known]
+        far = [number for number in texts if number not in gold.union(read, seen)]
         read += rng.sample(far, min(len(far), max(0, READ - len(read))))
         wrong = [number for number in read if number not in gold]
-        named, again = found, any(number in one.read for one in before for number in found)
-        if wrong and not again and rng.random() >= _NAMED_RIGHT:
+        named = found
+        if wrong and seen.isdisjoint(found) and (not found or rng.random() >= _NAMED_RIGHT):
             named = rng.sample(wrong, rng.randint(1 if before else 0, 1))
-        before.append(_Round(sorted(named), sorted(read)))
+        return _Round(sorted(named), sorted(read))
+
+    for place, found in enumerate(rounds):
+        later = rounds[place + 1] if place + 1 < len(rounds) else []
+        misses = 0
+        while habits.missed and misses < _MOST_MISSED and rng.random() < habits.missed:
+            missed = read_round([], later)
+            # Only a first round may name nothing.
+            before += [missed] if missed.named or not before else []
+            misses += 1
+        if place in steps:
+            yield _sample(tokenizer, episode, before, texts, found)
+        before.append(read_round(found, later))
     if len(rounds) in steps:
         yield _sample(tokenizer, episode, before, texts, [])
 

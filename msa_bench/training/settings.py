@@ -68,6 +68,8 @@ class Stage(_Strict):
     retry: Share = _PLAN.habits.retry
     split: Share = _PLAN.habits.split
     beside: Share = _PLAN.habits.beside
+    at_once: Share = _PLAN.habits.at_once
+    missed: Share = _PLAN.habits.missed
     textless: Share = _PLAN.habits.textless
     weights: dict[str, float] = Field(default_factory=lambda: dict(DEFAULT_WEIGHTS))
 

@@ -82,9 +82,10 @@ def test_a_prompt_is_what_generation_arrives_at(retry: float) -> None:
     assert {1, 2, 3, 4} <= rounds <= {1, 2, 3, 4, 5} if retry else rounds == {0, 1, 2}
 
 
-def test_a_prompt_with_documents_beside_is_what_generation_arrives_at() -> None:
+@pytest.mark.parametrize("missed", [0.0, 0.5])
+def test_a_prompt_with_documents_beside_is_what_generation_arrives_at(missed: float) -> None:
     """Where each round reads four documents, and the router ranks first what the sample says was read."""
-    batch = Read(made(5, with_habits(beside=1.0)))
+    batch = Read(made(5, with_habits(beside=1.0, missed=missed, split=0.0)))
     texts = {batch.numbers[row]: text for row, text in batch.texts.items()}
     machine, named, rounds = Interleave(tiny.tokenizer(), Limits(documents_read=READ)), set(), set()
     again: set[tuple[str, bool]] = set()
@@ -110,7 +111,17 @@ def test_a_prompt_with_documents_beside_is_what_generation_arrives_at() -> None:
         rounds.add((row.kind, row.naming, state.rounds))
     assert named == {True, False}
     assert {("chain", True), ("chain", False)} <= again, "what was read beside is named and read again, now and then"
-    assert {("chain", True, 1), ("chain", False, 2), ("several", False, 1)} <= rounds
+    assert {("chain", True, 0), ("several", False, 1)} <= rounds
+    assert max(count for *_, count in rounds) > 2 if missed else {("chain", True, 1), ("chain", False, 2)} <= rounds
+
+
+@pytest.mark.parametrize("at_once", [0.0, 1.0])
+def test_what_the_next_round_names_is_read_beside_as_often_as_habits_say(at_once: float) -> None:
+    batch = Read(made(6, with_habits(beside=1.0, at_once=at_once), kinds=(chain,)))
+    seconds = [row for row in batch.rows if row.naming and row.text(row.prompt).count("<|object_ref_end|>") == 2]
+    assert seconds
+    for row in seconds:
+        assert (batch.texts[row.gold[0]] in row.text(row.prompt)) == bool(at_once)
 
 
 def test_a_prompt_without_text_is_what_generation_arrives_at_when_original_text_is_off() -> None:
