@@ -42,8 +42,9 @@ _HABITS = Habits()
 class BatchPlan:
     """Shape and habits of a batch. Its texts are laid out in the rows `documents` and `samples`; together with the
     template head they have at most `tokens` tokens, of which at most `targets` are learned; the share `prose` is kept
-    for documents nobody asks for. Of an episode's hard negatives the share `negatives` is kept. Documents are called by
-    distinct numbers with as many digits as one of `digits` says, drawn for the batch."""
+    for documents nobody asks for. Of an episode's hard negatives the share `negatives` is kept, and of its further
+    questions of one round the share `further` is asked. Documents are called by distinct numbers with as many digits as
+    one of `digits` says, drawn for the batch."""
 
     bank: Rows = ((224, 128), (64, 192))
     samples: Rows = ((192, 80), (80, 192), (24, 384), (12, 704))
@@ -51,6 +52,7 @@ class BatchPlan:
     targets: int = 3_584
     prose: float = 0.08
     negatives: float = 1.0
+    further: float = 1.0
     digits: tuple[int, ...] = (3, 4, 4, 5, 5, 6, 6, 7, 8)
     habits: Habits = _HABITS
 
@@ -121,7 +123,9 @@ def make_batch(
         missed = 0 if draft.add(_trimmed(episode, plan, rng)) else missed + 1
         if not missed:
             for further in episode.further:
-                if draft.numbers.keys() >= set(further.documents):
+                # Where all are asked nothing is drawn, so that older training files still make the same samples.
+                wanted = plan.further == 1 or len(further.rounds) > 1 or rng.random() < plan.further
+                if wanted and draft.numbers.keys() >= set(further.documents):
                     draft.add(further)
     if not any(draft.samples):
         raise UserError("No episode fits the bank, samples, tokens and targets of a stage; give more or wider ones.")

@@ -63,6 +63,7 @@ class Stage(_Strict):
     targets: Positive = _PLAN.targets
     prose: Share = _PLAN.prose
     negatives: Share = _PLAN.negatives
+    further: Share = _PLAN.further
     digits: Annotated[tuple[Annotated[int, Field(ge=1, le=8)], ...], Field(min_length=1)] = _PLAN.digits
     answer: Share = _PLAN.habits.answer
     retry: Share = _PLAN.habits.retry

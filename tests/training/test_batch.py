@@ -169,6 +169,13 @@ def test_further_questions_are_asked_over_documents_that_are_in_the_bank_once() 
     assert sorted(asked) == sorted(text for number in (1, 2) for text in chain(number).documents[2:4])
 
 
+def test_of_further_questions_of_one_round_a_share_is_asked_and_of_more_rounds_all() -> None:
+    none = replace(with_habits(answer=0.0), further=0.0)
+    chained = replace(chain(1), kind="further", documents=(*chain(1).documents[2:4], *chain(1).documents[:2]))
+    kinds = Counter(kind for kind in batch_of([with_further(1, chained)], none).kinds if kind)
+    assert kinds == {"chain": 2, "further": 2}
+
+
 def test_nothing_further_is_asked_of_an_episode_that_is_left_out() -> None:
     long = replace(with_further(1), documents=("word " * 300, *chain(1).documents[1:]))
     kinds = {kind for kind in batch_of([long, absent(2)]).kinds if kind}

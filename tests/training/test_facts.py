@@ -88,6 +88,21 @@ def test_beside_many_a_chain_stands_a_whole_one_that_only_its_head_tells_from_it
     assert 45 < whole < 75
 
 
+def test_the_whole_chain_of_a_lookalike_is_asked_about_over_the_same_documents() -> None:
+    twins = 0
+    for seed in range(100):
+        episode = chains.chain(Random(seed))
+        for twin in (one for one in episode.further if len(one.rounds) > 1):
+            twins += 1
+            assert (twin.kind, twin.rounds) == (episode.kind, episode.rounds)
+            hops = len(twin.rounds)
+            assert set(twin.documents) == set(episode.documents)
+            assert set(twin.documents[:hops]).isdisjoint(episode.documents[:hops])
+            assert twin.answer in twin.documents[hops - 1]
+            assert twin.question != episode.question
+    assert 45 < twins < 75
+
+
 def test_a_lookalike_entity_differs_in_a_single_part() -> None:
     rng = Random(7)
     for kind in PATTERNS:

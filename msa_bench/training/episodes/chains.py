@@ -9,9 +9,10 @@ answer:   "Arnbeck"
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 from random import Random
 
-from msa_bench.relations import Fact, pick, question
+from msa_bench.relations import Fact, Relation, pick, question
 from msa_bench.training.episodes.documents import hide
 from msa_bench.training.episodes.episode import Episode, one_round
 from msa_bench.training.episodes.world import WORLD
@@ -27,16 +28,32 @@ def lone_fact(rng: Random, fact: Fact) -> Episode:
 
 
 def chain(rng: Random) -> Episode:
-    """A chain of two to four hops. Of none is the end missing: whoever learned to deny such ends would deny others."""
+    """A chain of two to four hops. Of none is the end missing: whoever learned to deny such ends would deny others.
+    Where the whole chain of a lookalike stands beside it, that is asked about too, over the same documents."""
     hops = pick(rng, _HOPS)
     path = WORLD.path(rng, hops)
     facts = WORLD.chain(rng, path)
     asked, negatives = question(rng, facts), _negatives(rng, facts)
     others = [lone_fact(rng, each) for each in negatives]
-    documents = [hide(rng, [each.state(rng)]) for each in facts]
-    told = (one.documents[0] for one in others)
-    rounds, answer = tuple((hop,) for hop in range(hops)), facts[-1].object.name
-    return Episode(f"chain{hops}", asked, rounds, (*documents, *told), answer, tuple(others))
+    told = [hide(rng, [each.state(rng)]) for each in facts]
+    beside = [one.documents[0] for one in others]
+    further = tuple(others)
+    if _leads_on(negatives[:hops], path):
+        mirrored = (*beside[:hops], *told, *beside[hops:])
+        further = (_linked(question(rng, negatives[:hops]), negatives[:hops], mirrored), *further)
+    return _linked(asked, facts, (*told, *beside), further)
+
+
+def _linked(asked: str, facts: Sequence[Fact], documents: Sequence[str], further: Sequence[Episode] = ()) -> Episode:
+    """The question `asked` for a chain of `facts`, which the first of `documents` tell."""
+    rounds = tuple((hop,) for hop in range(len(facts)))
+    return Episode(f"chain{len(facts)}", asked, rounds, tuple(documents), facts[-1].object.name, tuple(further))
+
+
+def _leads_on(facts: Sequence[Fact], path: Sequence[Relation]) -> bool:
+    """Whether `facts` are a chain along `path`."""
+    links = all(one.object == two.subject for one, two in pairwise(facts))
+    return links and [fact.relation for fact in facts] == list(path)
 
 
 def _negatives(rng: Random, facts: Sequence[Fact]) -> list[Fact]:
