@@ -7,11 +7,11 @@ without padding; attention, which needs rows, sees them through an index into pa
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, fields, replace
 from itertools import accumulate
 from random import Random
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 import torch
@@ -21,19 +21,14 @@ from msa_bench.errors import UserError
 from msa_bench.model.prompts import template_head, wrap_documents
 from msa_bench.model.tokenizer import TextTokenizer
 from msa_bench.training.episodes import Episode
+from msa_bench.training.rows import Rows, in_rows, places
 from msa_bench.training.samples import Habits, Sample, samples_of
-
-Item = TypeVar("Item")
-
-Rows = tuple[tuple[int, int], ...]
-"""Rows of the same width in tokens, as `(rows, width)`, narrowest first."""
 
 MOST_GOLD = 8
 """Gold documents a step can name."""
 
 _PATIENCE = 12
 """Episodes in a row that find no room before a batch counts as full."""
-
 
 _HABITS = Habits()
 
@@ -120,12 +115,11 @@ def make_batch(
         episode = next(episodes, None)
         if episode is None:
             break
-        missed = 0 if draft.add(_trimmed(episode, plan, rng)) else missed + 1
+        episode = _trimmed(episode, plan, rng)
+        missed = 0 if draft.add(episode) else missed + 1
         if not missed:
             for further in episode.further:
-                # Where all are asked nothing is drawn, so that older training files still make the same samples.
-                wanted = plan.further == 1 or len(further.rounds) > 1 or rng.random() < plan.further
-                if wanted and draft.numbers.keys() >= set(further.documents):
+                if draft.numbers.keys() >= set(further.documents):
                     draft.add(further)
     if not any(draft.samples):
         raise UserError("No episode fits the bank, samples, tokens and targets of a stage; give more or wider ones.")
@@ -170,8 +164,8 @@ class _Draft:
             for sample in samples_of(self.tokenizer, episode, numbers, self.texts, plan.habits, rng)
             if len(sample.tokens) <= plan.samples[-1][1] and len(sample.gold) <= MOST_GOLD
         ]
-        rows = _places([len(tokens) for tokens in wrapped], plan.bank, [len(row) for row in self.documents])
-        lines = _places([len(one.tokens) for one in samples], plan.samples, [len(row) for row in self.samples])
+        rows = places([len(tokens) for tokens in wrapped], plan.bank, [len(row) for row in self.documents])
+        lines = places([len(one.tokens) for one in samples], plan.samples, [len(row) for row in self.samples])
         tokens = sum(map(len, wrapped)) + sum(len(one.tokens) for one in samples)
         targets = sum(sum(one.learned) for one in samples)
         if not samples or rows is None or lines is None:
@@ -192,7 +186,7 @@ class _Draft:
             return False
         [number] = self._draw(1)
         [encoded] = wrap_documents(self.tokenizer, [(number, text)])
-        row = _places([len(encoded)], self.plan.bank, [len(rows) for rows in self.documents])
+        row = places([len(encoded)], self.plan.bank, [len(rows) for rows in self.documents])
         if row is None or self.used + len(encoded) > self.plan.tokens:
             return False
         self._keep(text, number, row[0], encoded)
@@ -203,7 +197,7 @@ class _Draft:
         plan = self.plan
         widths = [width for rows, width in (*plan.bank, *plan.samples) for _ in range(rows)]
         starts = [0, *accumulate(widths)]
-        documents, samples = _rows(self.documents, plan.bank), _rows(self.samples, plan.samples)
+        documents, samples = in_rows(self.documents, plan.bank), in_rows(self.samples, plan.samples)
         rows = [[*(one[1] if one else ())] for one in documents] + [[*(one.tokens if one else ())] for one in samples]
         lengths = np.array([len(row) for row in rows])
         count = len(documents)
@@ -238,8 +232,8 @@ class _Draft:
         """What of a batch belongs to its samples."""
         plan = self.plan
         base = starts[count]
-        places = {one[0]: row for row, one in enumerate(_rows(self.documents, plan.bank)) if one}
-        samples = _rows(self.samples, plan.samples)
+        row_of = {one[0]: row for row, one in enumerate(in_rows(self.documents, plan.bank)) if one}
+        samples = in_rows(self.samples, plan.samples)
         routes = np.zeros(starts[-1] - base, bool)
         gold = np.full((len(samples), MOST_GOLD), -1)
         target, label, target_sample = (np.zeros(plan.targets, np.int64) for _ in range(3))
@@ -250,7 +244,7 @@ class _Draft:
                 continue
             start = starts[count + row]
             routes[start - base : start - base + len(sample.routes)] = sample.routes
-            gold[row, : len(sample.gold)] = [places[number] for number in sample.gold]
+            gold[row, : len(sample.gold)] = [row_of[number] for number in sample.gold]
             columns = np.nonzero(np.array(sample.learned))[0]
             part = slice(end, end + len(columns))
             target[part], label[part] = token[start + columns - 1], np.array(sample.tokens)[columns]
@@ -277,27 +271,11 @@ class _Draft:
 
 
 def _trimmed(episode: Episode, plan: BatchPlan, rng: Random) -> Episode:
-    """The episode with its gold documents and some of the others."""
+    """The episode with its gold documents, some of the others, and some of its further questions."""
     gold = 1 + max((index for found in episode.rounds for index in found), default=-1)
     others = [text for text in episode.documents[gold:] if rng.random() < plan.negatives]
-    return replace(episode, documents=(*episode.documents[:gold], *others))
-
-
-def _places(lengths: Sequence[int], rows: Rows, taken: Sequence[int]) -> list[int] | None:
-    """For each text the rows it goes to, the narrowest that hold it and have room; None if one finds none."""
-    free = [count - used for (count, _), used in zip(rows, taken, strict=True)]
-    found = []
-    for length in lengths:
-        place = next((at for at, (_, width) in enumerate(rows) if width >= length and free[at]), None)
-        if place is None:
-            return None
-        free[place] -= 1
-        found.append(place)
-    return found
-
-
-def _rows(parts: Sequence[Sequence[Item]], rows: Rows) -> list[Item | None]:
-    """The items of `parts` row by row, None in rows that hold nothing."""
-    return [
-        item for part, (count, _) in zip(parts, rows, strict=True) for item in (*part, *(None,) * (count - len(part)))
+    # Where all are asked nothing is drawn, so that older training files still make the same samples.
+    further = [
+        one for one in episode.further if plan.further == 1 or len(one.rounds) > 1 or rng.random() < plan.further
     ]
+    return replace(episode, documents=(*episode.documents[:gold], *others), further=tuple(further))

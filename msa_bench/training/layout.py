@@ -14,7 +14,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from msa_bench.training.batch import Batch, Rows
+from msa_bench.training.batch import Batch
+from msa_bench.training.rows import Rows
 
 
 class _Move(torch.autograd.Function):
