@@ -59,9 +59,10 @@ class Batch:
     `ids`, `positions` and `real` `[tokens]` describe the tokens, `slot` `[tokens]` says where each stands in the padded
     rows of `plan` (documents, then samples, row by row) and `token` `[slots]` what stands there. `document_lengths`
     `[documents]` and `sample_lengths` `[samples]` are 0 in rows that hold nothing. `routes` `[sample slots]` are the
-    tokens that route, `gold` `[samples, MOST_GOLD]` the rows of the documents a sample names, -1 behind them. Of the
-    learned tokens, `target` `[targets]` is the token that predicts, `label` what is to follow, `target_sample` whose it
-    is and `learned` whether there is one at all. `kinds` is empty for rows that hold nothing.
+    tokens that route, `gold` `[samples, MOST_GOLD]` the rows of the documents a sample names and `ahead` of those that
+    its question tells of already but a later step names, -1 behind them. Of the learned tokens, `target` `[targets]` is
+    the token that predicts, `label` what is to follow, `target_sample` whose it is and `learned` whether there is one
+    at all. `kinds` is empty for rows that hold nothing.
     """
 
     plan: BatchPlan
@@ -74,6 +75,7 @@ class Batch:
     sample_lengths: Tensor
     routes: Tensor
     gold: Tensor
+    ahead: Tensor
     target: Tensor
     label: Tensor
     target_sample: Tensor
@@ -235,7 +237,7 @@ class _Draft:
         row_of = {one[0]: row for row, one in enumerate(in_rows(self.documents, plan.bank)) if one}
         samples = in_rows(self.samples, plan.samples)
         routes = np.zeros(starts[-1] - base, bool)
-        gold = np.full((len(samples), MOST_GOLD), -1)
+        gold, ahead = (np.full((len(samples), MOST_GOLD), -1) for _ in range(2))
         target, label, target_sample = (np.zeros(plan.targets, np.int64) for _ in range(3))
         learned = np.zeros(plan.targets, bool)
         end = 0
@@ -244,13 +246,14 @@ class _Draft:
                 continue
             start = starts[count + row]
             routes[start - base : start - base + len(sample.routes)] = sample.routes
-            gold[row, : len(sample.gold)] = [row_of[number] for number in sample.gold]
+            for rows, numbers in ((gold, sample.gold), (ahead, sample.ahead[:MOST_GOLD])):
+                rows[row, : len(numbers)] = [row_of[number] for number in numbers]
             columns = np.nonzero(np.array(sample.learned))[0]
             part = slice(end, end + len(columns))
             target[part], label[part] = token[start + columns - 1], np.array(sample.tokens)[columns]
             target_sample[part], learned[part] = row, True
             end += len(columns)
-        arrays = {"routes": routes, "gold": gold, "target": target, "label": label}
+        arrays = {"routes": routes, "gold": gold, "ahead": ahead, "target": target, "label": label}
         arrays |= {"target_sample": target_sample, "learned": learned}
         kinds = tuple(sample.kind if sample else "" for sample in samples)
         return {name: torch.from_numpy(value) for name, value in arrays.items()} | {"kinds": kinds}

@@ -51,13 +51,15 @@ class Habits:
 @dataclass(frozen=True, slots=True)
 class Sample:
     """One step: `tokens`, which of them route (`routes`) and which are to be learned (`learned`); `gold` are the
-    numbers of the documents it names, empty where it answers."""
+    numbers of the documents it names, empty where it answers, and `ahead` those of later steps that its question tells
+    of already."""
 
     kind: str
     tokens: tuple[int, ...]
     routes: tuple[bool, ...]
     learned: tuple[bool, ...]
     gold: tuple[int, ...]
+    ahead: tuple[int, ...]
 
     @property
     def naming(self) -> bool:
@@ -90,7 +92,7 @@ def samples_of(
     if habits.textless and rng.random() < habits.textless:
         named = [_Round(sorted(found), ()) for found in rounds]
         for step in steps:
-            yield _sample(tokenizer, episode, named[:step], known, rounds[step] if step < len(rounds) else [])
+            yield _sample(tokenizer, episode, named[:step], known, rounds[step:])
         return
     if habits.beside and rng.random() < habits.beside:
         others = [number for number in texts if number not in gold]
@@ -109,7 +111,7 @@ def samples_of(
             else:
                 break
         before = [_Round(sorted(found), sorted(found)) for found in earlier]
-        yield _sample(tokenizer, episode, before, known, rounds[step] if step < len(rounds) else [])
+        yield _sample(tokenizer, episode, before, known, rounds[step:])
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,17 +163,23 @@ def _beside(
             before += [missed] if missed.named or not before else []
             misses += 1
         if place in steps:
-            yield _sample(tokenizer, episode, before, texts, found)
+            yield _sample(tokenizer, episode, before, texts, rounds[place:])
         before.append(read_round(found, later))
     if len(rounds) in steps:
         yield _sample(tokenizer, episode, before, texts, [])
 
 
 def _sample(
-    tokenizer: TextTokenizer, episode: Episode, earlier: Sequence[_Round], texts: Mapping[int, str], gold: list[int]
+    tokenizer: TextTokenizer,
+    episode: Episode,
+    earlier: Sequence[_Round],
+    texts: Mapping[int, str],
+    left: Sequence[Sequence[int]],
 ) -> Sample:
-    """The step that names `gold`, or answers where there is none, after the rounds `earlier` over documents of which
-    `texts` gives the text."""
+    """The step that names the first of the rounds that are `left`, or answers where none is, after the rounds `earlier`
+    over documents of which `texts` gives the text."""
+    gold = left[0] if left else []
+    ahead = [number for found in left[1:] for number in found] if episode.findable else []
     prompt = question_prompt(tokenizer, episode.question, first_round=not earlier)
     for place, one in enumerate(earlier):
         named = [*_named(tokenizer, one.named), tokenizer.control.references_end]
@@ -186,10 +194,11 @@ def _sample(
         tuple(role == ROUTES for role in whole.roles),
         (False,) * len(prompt.tokens) + learned,
         tuple(gold),
+        tuple(ahead),
     )
 
 
-def _target(tokenizer: TextTokenizer, episode: Episode, gold: list[int]) -> tuple[list[int], tuple[bool, ...]]:
+def _target(tokenizer: TextTokenizer, episode: Episode, gold: Sequence[int]) -> tuple[list[int], tuple[bool, ...]]:
     """What the model writes in a step, and which of it is learned (the inserted answer turn is not the model's)."""
     control = tokenizer.control
     if gold:

@@ -91,8 +91,8 @@ class _SharedBankPass:
         self.routes = list(split(batch.routes, batch.plan.samples))
         self.own = [torch.ones(width, width, dtype=torch.bool, device=batch.ids.device).tril()
                     for _, width in batch.plan.samples]  # fmt: skip
-        named = torch.zeros(len(batch.gold), len(batch.document_lengths), dtype=torch.int32, device=batch.ids.device)
-        self.positives = named.scatter_add(1, batch.gold.clamp(min=0), (batch.gold >= 0).int()) > 0
+        self.positives, ahead = (_among(rows, len(batch.document_lengths)) for rows in (batch.gold, batch.ahead))
+        self.relevant = self.positives | ahead
         self.scores: list[Tensor] = []
         self.aux: list[Tensor] = []
 
@@ -166,8 +166,9 @@ class _SharedBankPass:
         return self.keys.best(products.masked_fill(~routes[:, :, None], float("-inf")).amax(1))
 
     def _aux_loss(self, scores: Tensor, queries: list[Tensor], keys: Tensor) -> Tensor:
-        """The auxiliary loss of a router layer, over the documents of the batch and the remembered keys."""
-        positives = self.positives
+        """The auxiliary loss of a router layer, over the documents of the batch and the remembered keys. What a later
+        step names and the question tells of already is not to be told from what this one names."""
+        positives = self.relevant
         if self.remembered is not None:
             layer = len(self.aux)
             more = torch.cat([
@@ -177,6 +178,12 @@ class _SharedBankPass:
             scores = torch.cat((scores, more), dim=1)
             positives = torch.cat((positives, torch.zeros_like(more, dtype=torch.bool)), dim=1)
         return aux_loss(self.msa.aux_loss_method, scores, positives, self.msa.aux_loss_temperature)
+
+
+def _among(rows: Tensor, count: int) -> Tensor:
+    """Which of `count` documents are in each of `rows` `[samples, most]`, -1 for none: `[samples, count]`."""
+    found = torch.zeros(len(rows), count, dtype=torch.int32, device=rows.device)
+    return found.scatter_add(1, rows.clamp(min=0), (rows >= 0).int()) > 0
 
 
 def _recall(scores: Tensor, positives: Tensor, k: int) -> Tensor:

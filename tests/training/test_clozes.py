@@ -13,7 +13,7 @@ from msa_bench.training.episodes.episode import Episode
 CLUB = {"title": "Blue Club", "text": "Blue Club is a rowing club in Orlo. It was founded by Ida Voss in 1904."}
 POET = {
     "title": "Ana Ruiz (poet)",
-    "text": "Ana Ruiz (born 3 May 1931) is a Spanish poet. She moved to Tarn and wrote 12 plays before her death.",
+    "text": "Ana Ruiz (born 3 May 1931) is a Spanish poet. She moved to Tarn and wrote 12 plays there before she died.",
 }
 LEADER = {"title": "Bo Lind", "text": "Bo Lind (born 9 June 1950) is a Danish rower. He joined the Blue Club in 1971."}
 
@@ -53,7 +53,14 @@ def test_a_name_is_asked_for_whole_or_not_at_all(tmp_path: Path) -> None:
 def test_pronouns_give_way_to_the_title_where_the_title_is_named(made: list[Episode]) -> None:
     moved = [one.question for one in made if one.answer == "12"]
     assert any("Ana Ruiz moved to Tarn" in each for each in moved)
-    assert any("Ana Ruiz" not in each for each in moved)
+    unnamed = {each for each in moved if "Ana Ruiz" not in each}
+    assert unnamed == {"She moved to Tarn and wrote how many plays there before she died?"}, "with all its words"
+
+
+def test_a_short_sentence_is_asked_about_with_its_title_only(made: list[Episode]) -> None:
+    founded = [one.question for one in made if one.answer == "Ida Voss"]
+    assert founded
+    assert all("Blue Club" in each for each in founded)
 
 
 def test_subjects_are_asked_about_and_asked_for(made: list[Episode]) -> None:

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from itertools import groupby
 
 import pytest
@@ -9,6 +11,7 @@ from toy_batches import Read, absent, batch_of, chain, made, several, with_habit
 
 from msa_bench.generation.interleave import Decision, Interleave, Limits, Switches, named_documents
 from msa_bench.model.prompts import ROUTES, answer_turn
+from msa_bench.training.episodes import Episode
 from msa_bench.training.samples import READ
 
 
@@ -22,6 +25,25 @@ def test_the_gold_documents_of_a_step_are_those_it_names() -> None:
             assert {batch.texts[place] for place in row.gold} <= gold
             if row.kind == "chain":
                 assert len(row.gold) == 1
+
+
+def test_where_the_question_tells_of_all_documents_those_of_later_rounds_are_ahead() -> None:
+    made_of = made(plan=with_habits(split=1.0), kinds=(several, partial(replace_findable, chain)))
+    batch = Read(made_of)
+    for row, ahead in zip(batch.rows, made_of.ahead[[bool(kind) for kind in made_of.kinds]].tolist(), strict=True):
+        told = {place for place in ahead if place >= 0}
+        assert told.isdisjoint(row.gold)
+        if row.kind == "chain":
+            assert not told
+        elif row.naming:
+            texts = {batch.texts[place] for place in (*row.gold, *told)}
+            read = {text for text in several(row.number).documents[:3] if text in row.text(row.prompt)}
+            assert texts == {*several(row.number).documents[:3]} - read
+
+
+def replace_findable(generate: Callable[[int], Episode], number: int) -> Episode:
+    """An episode whose later documents its question does not tell of."""
+    return replace(generate(number), findable=False)
 
 
 def test_a_later_round_stands_after_the_text_of_the_earlier_one() -> None:

@@ -200,6 +200,19 @@ def test_samples_without_gold_documents_add_nothing_to_the_auxiliary_loss() -> N
     assert not torch.isclose(with_them.lm_loss, others.lm_loss, rtol=1e-4)
 
 
+def test_what_a_later_step_names_is_sought_with_what_this_one_names_and_told_from_neither() -> None:
+    decoder = memory_model().decoder
+    made = batch()
+    assert (made.ahead >= 0).any()
+    alone = run(decoder, made.having({"ahead": torch.full_like(made.ahead, -1)}), attended(TOP_K, forced=False))
+    sought = run(decoder, made, attended(TOP_K, forced=False))
+    both = torch.where(made.gold >= 0, made.gold, made.ahead.roll(1, dims=1))
+    named = run(decoder, made.having({"gold": both}), attended(TOP_K, forced=False))
+    assert not torch.isclose(sought.aux_loss, alone.aux_loss, rtol=1e-4)
+    assert torch.isclose(sought.aux_loss, named.aux_loss, rtol=1e-6)
+    assert torch.equal(sought.recalled, alone.recalled), "recall is of what the step names"
+
+
 def test_what_was_written_right_is_told_per_sample(monkeypatch: pytest.MonkeyPatch) -> None:
     """Only the first token of every sample is learned; for every other sample it is made the one the model prefers."""
     model, made = memory_model(), batch()

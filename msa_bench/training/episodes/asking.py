@@ -24,11 +24,11 @@ from msa_bench.training.episodes.similar import Shelf
 _STORIES = "fairytaleqa"
 _NEAR = 3
 _TITLE_WORDS = 7
-_FEWEST_WORDS, _MOST_WORDS = 6, 40
+_FEWEST_WORDS, _FEWEST_UNNAMED, _MOST_WORDS = 6, 12, 40
 _PASSAGE_WORDS = (60, 75, 90, 110)
 _ANSWER_WORDS = 20
 _TITLE_SHARE, _ABOUT_SHARE = 0.15, 0.2
-_NAMED_SHARE, _CUT_SHARE = 0.75, 0.5
+_NAMED_SHARE, _CUT_SHARE = 0.6, 0.5
 _CUT_BEFORE, _CUT_AFTER = 8, 3
 
 _MONTH = "(?:January|February|March|April|May|June|July|August|September|October|November|December)"
@@ -145,7 +145,7 @@ def _clue(rng: Random, held: str, title: str) -> Asked | None:
 
 
 def _blank(rng: Random, held: str, title: str) -> Asked | None:
-    """The sentence `held` with a date, year, number or name in it asked for, mostly with the title named."""
+    """The sentence `held` with a date, year, number or name in it asked for; whole, or with the title named."""
     found: dict[int, tuple[re.Match[str], tuple[str, ...]]] = {}
     for pattern, words in _BLANKS:
         for match in pattern.finditer(held):
@@ -155,14 +155,17 @@ def _blank(rng: Random, held: str, title: str) -> Asked | None:
         return None
     match, words = pick(rng, list(found.values()))
     before, after = held[: match.start()].strip(), held[match.end() :].strip(" .")
-    if rng.random() < _NAMED_SHARE:
+    named = rng.random() < _NAMED_SHARE
+    if not named and title not in held and held.count(" ") + 1 < _FEWEST_UNNAMED:
+        return None
+    if named:
         before = of_its_subject(before, title)
-    if rng.random() < _CUT_SHARE:
+    if named and rng.random() < _CUT_SHARE:
         before, after = " ".join(before.split()[-_CUT_BEFORE:]), " ".join(after.split()[:_CUT_AFTER])
     question = re.sub(r" (?=[,;])", "", " ".join(part for part in (before, pick(rng, words), after) if part)).strip(
         " ,;"
     )
-    if rng.random() < _NAMED_SHARE and title.lower() not in question.lower():
+    if named and title.lower() not in question.lower():
         question = pick(rng, _REGARDING).format(title, question)
     if match[0] in question:
         return None

@@ -47,7 +47,8 @@ def chain(rng: Random) -> Episode:
 def _linked(asked: str, facts: Sequence[Fact], documents: Sequence[str], further: Sequence[Episode] = ()) -> Episode:
     """The question `asked` for a chain of `facts`, which the first of `documents` tell."""
     rounds = tuple((hop,) for hop in range(len(facts)))
-    return Episode(f"chain{len(facts)}", asked, rounds, tuple(documents), facts[-1].object.name, tuple(further))
+    end = facts[-1].object.name
+    return Episode(f"chain{len(facts)}", asked, rounds, tuple(documents), end, tuple(further), findable=False)
 
 
 def _leads_on(facts: Sequence[Fact], path: Sequence[Relation]) -> bool:

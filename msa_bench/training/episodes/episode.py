@@ -15,7 +15,8 @@ class Episode:
     indices into `documents` to be named in it, in the order of the question where it has one: what is looked for next
     is then always plain. `()` means that there is nothing to find. An answer with several values
     lists them in the order of `documents`. `further` are questions about the other documents: a document costs more to
-    read than a question, so each is asked about where something can be asked.
+    read than a question, so each is asked about where something can be asked. Where the question tells of them all, the
+    documents are `findable` at once, though they are named one after another.
     """
 
     kind: str
@@ -24,6 +25,7 @@ class Episode:
     documents: tuple[str, ...]
     answer: str
     further: tuple[Episode, ...] = ()
+    findable: bool = True
 
 
 Generate = Callable[[Random], Episode]
