@@ -28,7 +28,7 @@ _FEWEST_WORDS, _FEWEST_UNNAMED, _MOST_WORDS = 6, 12, 40
 _PASSAGE_WORDS = (60, 75, 90, 110)
 _ANSWER_WORDS = 20
 _TITLE_SHARE, _ABOUT_SHARE = 0.15, 0.2
-_NAMED_SHARE, _CUT_SHARE = 0.6, 0.5
+_NAMED_SHARE, _CUT_SHARE = 0.5, 0.5
 _CUT_BEFORE, _CUT_AFTER = 8, 3
 
 _MONTH = "(?:January|February|March|April|May|June|July|August|September|October|November|December)"
@@ -156,7 +156,7 @@ def _blank(rng: Random, held: str, title: str) -> Asked | None:
     match, words = pick(rng, list(found.values()))
     before, after = held[: match.start()].strip(), held[match.end() :].strip(" .")
     named = rng.random() < _NAMED_SHARE
-    if not named and title not in held and held.count(" ") + 1 < _FEWEST_UNNAMED:
+    if not named and (title in held or held.count(" ") + 1 < _FEWEST_UNNAMED):
         return None
     if named:
         before = of_its_subject(before, title)
