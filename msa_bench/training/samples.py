@@ -37,7 +37,9 @@ class Habits:
     named a wrong document (`retry`, and again for a further one), that several gold documents were named in two rounds
     (`split`), that earlier rounds read four documents whatever they named, as generation does with
     `Limits.documents_read` (`beside`): which of them is right then shows in the text alone; and that no text of named
-    documents is appended at all, as with `Switches.original_text` off (`textless`)."""
+    documents is appended at all, as with `Switches.original_text` off (`textless`). Of rounds with others beside,
+    `at_once` is how often one had also read what the next names, and `missed` how often one before it had read nothing
+    it sought (and again for a second)."""
 
     answer: float = 0.2
     retry: float = 0.1
