@@ -158,12 +158,12 @@ def _beside(
 
     for place, found in enumerate(rounds):
         later = rounds[place + 1] if place + 1 < len(rounds) else []
-        misses = 0
-        while habits.missed and misses < _MOST_MISSED and rng.random() < habits.missed:
+        for _ in range(_MOST_MISSED):
+            if not habits.missed or rng.random() >= habits.missed:
+                break
             missed = read_round([], later)
-            # Only a first round may name nothing.
-            before += [missed] if missed.named or not before else []
-            misses += 1
+            if missed.named or not before:  # only a first round may name nothing
+                before.append(missed)
         if place in steps:
             yield _sample(tokenizer, episode, before, texts, rounds[place:])
         before.append(read_round(found, later))

@@ -37,11 +37,11 @@ def chain(rng: Random) -> Episode:
     others = [lone_fact(rng, each) for each in negatives]
     told = [hide(rng, [each.state(rng)]) for each in facts]
     beside = [one.documents[0] for one in others]
-    further = tuple(others)
-    if _leads_on(negatives[:hops], path):
+    twin = negatives[:hops]
+    if _leads_on(twin, path):
         mirrored = (*beside[:hops], *told, *beside[hops:])
-        further = (_linked(question(rng, negatives[:hops]), negatives[:hops], mirrored), *further)
-    return _linked(asked, facts, (*told, *beside), further)
+        others.insert(0, _linked(question(rng, twin), twin, mirrored))
+    return _linked(asked, facts, (*told, *beside), others)
 
 
 def _linked(asked: str, facts: Sequence[Fact], documents: Sequence[str], further: Sequence[Episode] = ()) -> Episode:
