@@ -169,13 +169,15 @@ def holm(p_values: Sequence[float]) -> list[float]:
 
 
 def wilson(successes: int, n: int, level: float = LEVEL) -> tuple[float, float]:
-    """Wilson's score interval of a proportion (1927), without continuity correction."""
+    """Wilson's score interval of a proportion (1927), without continuity correction; of none or all it ends there."""
     z = NormalDist().inv_cdf((1 + level) / 2)
     share = successes / n
     centre = share + z * z / (2 * n)
     reach = z * sqrt(share * (1 - share) / n + z * z / (4 * n * n))
     scale = 1 + z * z / n
-    return max(0.0, (centre - reach) / scale), min(1.0, (centre + reach) / scale)
+    low = (centre - reach) / scale if successes > 0 else 0.0
+    high = (centre + reach) / scale if successes < n else 1.0
+    return low, high
 
 
 def _totals_of(values: Sequence[float], clusters: Sequence[str]) -> Floats:

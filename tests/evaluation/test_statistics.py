@@ -28,6 +28,12 @@ def test_wilson_agrees_with_scipy(successes: int, n: int) -> None:
     assert wilson(successes, n) == pytest.approx((expected.low, expected.high), abs=1e-12)
 
 
+@pytest.mark.parametrize("n", [1, 50, 400])
+def test_wilsons_interval_of_none_or_all_ends_there(n: int) -> None:
+    assert wilson(0, n)[0] == 0.0
+    assert wilson(n, n)[1] == 1.0  # unrounded: 400 of 400 had 0.9999999999999998, below its own mean
+
+
 def test_binary_scores_get_wilson_and_fractions_a_bootstrap() -> None:
     assert mean_interval([0, 1, 1], ids([0, 1, 1])).method == "Wilson"
     assert mean_interval([0, 0.5, 1], ids([0, 1, 1])).method == "bootstrap"
