@@ -11,6 +11,8 @@ from rich.console import Console
 from rich.markup import escape
 
 FIRST_LINE_SECONDS, LINE_SECONDS, REFRESH_SECONDS = 3.0, 10.0, 0.1
+# Answers of a batch come together, late: the first few of them say nothing of the rate.
+ENOUGH, ENOUGH_SHARE = 10, 0.1
 
 
 class ProgressDisplay:
@@ -85,7 +87,8 @@ def describe(step: str, done: int, total: int | None, unit: str, advanced: int, 
     if not unit:
         return f"{step}, {_clock(seconds)}" if seconds >= 1 else step
     parts = [f"{step}: {done:,}{'' if total is None else f'/{total:,}'} {unit}"]
-    if advanced > 0 and seconds >= 1:
+    todo = advanced + (0 if total is None else total - done)
+    if advanced > 0 and advanced >= min(ENOUGH, ENOUGH_SHARE * todo) and seconds >= 1:
         rate = advanced / seconds
         parts.append(f"{rate:,.{0 if rate >= 10 else 2}f} {unit}/s")
         if total is not None and total > done:

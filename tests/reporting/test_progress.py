@@ -21,6 +21,13 @@ def test_what_is_not_known_is_left_out() -> None:
     assert describe("reading", 4, None, "files", 4, 2) == "reading: 4 files, 2.00 files/s"
 
 
+def test_the_first_few_of_many_say_nothing_of_the_rate() -> None:
+    assert describe("answering", 2, 100, "answers", 2, 47.0) == "answering: 2/100 answers, 0:47"
+    assert describe("answering", 10, 100, "answers", 10, 60.0) == "answering: 10/100 answers, 0.17 answers/s, 9:00 left"
+    assert describe("answering", 3, 24, "answers", 3, 30.0) == "answering: 3/24 answers, 0.10 answers/s, 3:30 left"
+    assert describe("answering", 92, 100, "answers", 2, 4.0) == "answering: 92/100 answers, 0.50 answers/s, 0:16 left"
+
+
 def test_a_continued_step_is_timed_from_where_it_continued(monkeypatch: pytest.MonkeyPatch) -> None:
     clock = [100.0]
     monkeypatch.setattr(progress.time, "monotonic", lambda: clock[0])
