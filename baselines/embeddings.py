@@ -48,6 +48,7 @@ class EmbeddingCache:
 
         `made` counts the vectors that were not there before, nor written by another cache of the directory since.
         """
+        progress(f"embed {what}", 0, total, what)
         self._catch_up()
         vectors = np.empty((total, self.encoder.dimension), np.float32)
         done = 0

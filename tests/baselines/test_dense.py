@@ -56,6 +56,16 @@ def test_systems_of_one_run_share_what_any_of_them_has_embedded(tmp_path: Path) 
     assert np.array_equal(first.vectors, second.vectors)
 
 
+def test_embedding_says_what_it_is_at_before_its_first_block_is_done(tmp_path: Path) -> None:
+    encoder, seen = WordEncoder(), []
+
+    def watch(step: str, done: int, total: int | None, unit: str) -> None:
+        seen.append((step, done, total, len(encoder.seen)))
+
+    _dense(tmp_path, encoder).index(CORPUS, watch)
+    assert seen == [("embed passages", 0, 5, 0), ("embed passages", 5, 5, 5)]
+
+
 def test_a_killed_embedding_keeps_the_blocks_it_finished(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(embeddings, "BLOCK", 2)
     encoder = WordEncoder()
