@@ -19,10 +19,11 @@ M = 1024**2
 SUBTASKS = [f"niah_{place}" for place in range(8)]
 
 
-def needles(directory: str, length: int, accuracy: float, system: str = "msa", **record: Any) -> None:
-    right = round(25 * accuracy)
-    scores = [1.0] * right + [0.0] * (25 - right)
-    write_run(Path(directory), {system: dict.fromkeys(SUBTASKS, scores)}, config={"length": length}, **record)
+def needles(directory: str, length: int, accuracy: float, seed: int = 42, samples: int = 25, **record: Any) -> None:
+    right = round(samples * accuracy)
+    scores = [1.0] * right + [0.0] * (samples - right)
+    config = {"length": length, "seed": seed}
+    write_run(Path(directory), {"msa": dict.fromkeys(SUBTASKS, scores)}, config=config, **record)
 
 
 def claims(command: Command, *directories: str) -> dict[str, dict[str, Any]]:
@@ -81,6 +82,21 @@ def test_needles_under_the_papers_conditions_are_reproduced_and_with_another_mod
     small = claims(command, "b")["niah-1m"]
     assert small["verdict"] == "partly"
     assert "on smollm2-135m, not on the paper's Qwen3-4B" in small["why"]
+
+
+def test_needles_of_several_seeds_count_together_and_a_drop_is_over_the_seeds_of_both_ends(command: Command) -> None:
+    for directory, length, seed, accuracy in (
+        ("r/32K", 32768, 42, 1.0),
+        ("r/1M", M, 42, 0.96),
+        ("r/1M-43", M, 43, 0.80),
+        ("r/1M-43-again", M, 43, 0.80),
+    ):
+        needles(directory, length, accuracy, seed)
+    needles("r/few", M, 0.0, seed=44, samples=1)
+    needles("r/other-weights", M, 0.0, seed=45, systems={"msa": MSA | {"adapter_files": {"adapter.safetensors": "0"}}})
+    found = claims(command, "r")
+    assert (found["niah-1m"]["ours"]["mean"], found["niah-1m"]["samples"]) == (pytest.approx(0.88), 400)
+    assert (found["niah-drop"]["ours"]["mean"], found["niah-drop"]["samples"]) == (pytest.approx(0.04), 200)
 
 
 def test_another_length_measures_nothing_but_is_named(command: Command) -> None:

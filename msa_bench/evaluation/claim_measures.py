@@ -49,20 +49,22 @@ class Way:
 
 
 def needles_at(system: str, length: str) -> Measure:
-    """Mean accuracy over RULER's needle subtasks."""
+    """Mean accuracy over RULER's needle subtasks, and over the seeds that were asked alike."""
 
     def measure(measured: Measured) -> Measurement | str:
         points = _needles(measured, system)
         found = [point for point in points if point.length == parse_length(length)]
         if not found:
             return f"no run of {system} on niah at {length} is here{_nearest(points, length)}"
-        return _single(_best(found))
+        runs = _of_all_seeds(found)
+        asked = sum(point.samples for point in runs)
+        return _of(runs, mean_of([point.value for point in runs]), runs[0].length_name, [], asked)
 
     return measure
 
 
 def needle_drop(short: str, long: str) -> Measure:
-    """Accuracy at the short length minus accuracy at the long one."""
+    """Accuracy at the short length minus accuracy at the long one, over the seeds that both were asked with."""
 
     def measure(measured: Measured) -> Measurement | str:
         points = _needles(measured, "msa")
@@ -77,8 +79,12 @@ def needle_drop(short: str, long: str) -> Measure:
             return (
                 f"no run of msa on niah at {short} with the model of the one at {long} is here{_nearest(starts, short)}"
             )
-        start = _best(exact)
-        return _of([start, end], difference_of(start.value, end.value), f"{short} to {long}", [])
+        by_seed = {point.seed: point for point in _of_all_seeds(exact)}
+        pairs = [(by_seed[point.seed], point) for point in _of_all_seeds(ends) if point.seed in by_seed]
+        before, after = zip(*pairs or [(_best(exact), end)], strict=True)
+        lost = difference_of(mean_of([point.value for point in before]), mean_of([point.value for point in after]))
+        asked = min(sum(point.samples for point in side) for side in (before, after))
+        return _of([*before, *after], lost, f"{short} to {long}", [], asked)
 
     return measure
 
@@ -217,11 +223,9 @@ def _against(measured: Measured, system: str, tasks: Sequence[str]) -> tuple[lis
     return max(whole, key=lambda one: mean_of([point.value for point in one[1]]).mean, default=None)
 
 
-def _single(point: Point) -> Measurement:
-    return _of([point], point.value, point.length_name, [])
-
-
-def _of(points: Sequence[Point], value: Estimate, length: str, other: Sequence[str]) -> Measurement:
+def _of(
+    points: Sequence[Point], value: Estimate, length: str, other: Sequence[str], samples: int | None = None
+) -> Measurement:
     differs = [*other, *other_model(points)]
     if any(point.score == "f1" for point in points):
         differs.append("by F1, since there is no judge's score")
@@ -229,7 +233,8 @@ def _of(points: Sequence[Point], value: Estimate, length: str, other: Sequence[s
         differs.append(f"{min(point.subtasks for point in points)} of {NEEDLE_SUBTASKS} subtasks")
     notes = [note for point in points for note in point.notes]
     differs += list(dict.fromkeys(notes))
-    samples = min(point.samples for point in points)
+    if samples is None:
+        samples = min(point.samples for point in points)
     return Measurement(value, points[0].model, length, samples, [point.source for point in points], differs)
 
 
@@ -240,6 +245,17 @@ def other_model(found: Sequence[Point | Index]) -> list[str]:
 
 def _best(points: Sequence[Point]) -> Point:
     return max(points, key=lambda point: (point.paper_backbone, point.subtasks, point.samples))
+
+
+def _of_all_seeds(points: Sequence[Point]) -> list[Point]:
+    """The best run, and of every other seed one that asked the same weights as much in the same way."""
+    best = _best(points)
+    alike = [point for point in points if None not in (point.seed, best.seed) and _asked(point) == _asked(best)]
+    return list({point.seed: point for point in [*alike, best]}.values())
+
+
+def _asked(point: Point) -> tuple[object, ...]:
+    return point.model, point.weights, point.variant, dict(point.ablate), point.subtasks, point.samples
 
 
 def _nearest(points: Sequence[Point], length: str) -> str:

@@ -25,7 +25,7 @@ PAPER_SHAPE = ("qwen3", 36, 2560)
 
 @dataclass(frozen=True)
 class Point:
-    """One system's mean of one score on one task and length."""
+    """One system's mean of one score on one task and length; of a stored summary `seed` and `weights` are not known."""
 
     task: str
     system: str
@@ -40,6 +40,8 @@ class Point:
     paper_backbone: bool
     source: str
     notes: tuple[str, ...] = ()
+    seed: int | None = None
+    weights: str = ""
 
     @property
     def length_name(self) -> str:
@@ -145,6 +147,8 @@ def _points(directory: Path, record: Mapping[str, Any], summary: Mapping[str, An
                 notes=tuple(
                     f"{row_name(row['system'], row['variant'])}: {note}" for note in described.get("notes") or ()
                 ),
+                seed=config.get("seed"),
+                weights=json.dumps([described.get(part) for part in ("weights_sha256", "adapter_files")]),
             )
 
 
