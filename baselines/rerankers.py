@@ -7,7 +7,7 @@ weights: the backbone's mean log-probability of the question's tokens after the 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
 import torch
@@ -16,12 +16,13 @@ from torch import Tensor
 from baselines.retrievers import Found, Retriever
 from msa_bench.contracts import Corpus, IndexReport, Progress, SystemRequest, no_progress
 from msa_bench.errors import UserError, first_line
+from msa_bench.memory.cores import each_on_a_core
+from msa_bench.memory.encode import batch_tokens, batches
 from msa_bench.model.backbone import Backbone, load_backbone, resolve_device
 from msa_bench.model.decoder import causal
 
 FIRST = 100
 LIKELIHOOD = "likelihood"
-BATCH_TOKENS = 4096
 
 QWEN3_BEFORE = (
     "<|im_start|>system\nJudge whether the Document meets the requirements based on the Query and the Instruct "
@@ -162,30 +163,24 @@ def load_reranker(request: SystemRequest) -> Reranker:
     return CrossEncoder(name, request.device)
 
 
-@torch.inference_mode()
 def _each(
     backbone: Backbone, rows: Sequence[Sequence[int]], measure: Callable[[Tensor, Sequence[int]], float]
 ) -> list[float]:
     """`measure` of the hidden states `[tokens, hidden]` of each row, read in batches of similar length."""
-    measured = [0.0] * len(rows)
-    for places in _batches(rows):
-        width = len(rows[places[-1]])
+
+    @torch.inference_mode()
+    def read(places: list[int]) -> list[tuple[int, float]]:
+        width = max(len(rows[place]) for place in places)
         ids = torch.tensor([[*rows[place], *[0] * (width - len(rows[place]))] for place in places])
-        ids = ids.to(backbone.device)
         positions = torch.arange(width, device=backbone.device)[None]
         # Padding stands on the right, where causal attention keeps it from everything that is measured.
-        hidden = backbone.decoder.run(ids, positions, causal)
-        for place, states in zip(places, hidden, strict=True):
-            measured[place] = measure(states[: len(rows[place])], rows[place])
-    return measured
+        hidden = backbone.decoder.run(ids.to(backbone.device), positions, causal)
+        return [
+            (place, measure(states[: len(rows[place])], rows[place]))
+            for place, states in zip(places, hidden, strict=True)
+        ]
 
-
-def _batches(rows: Sequence[Sequence[int]]) -> Iterator[list[int]]:
-    batch: list[int] = []
-    for place in sorted(range(len(rows)), key=lambda place: len(rows[place])):
-        if batch and len(rows[place]) * (len(batch) + 1) > BATCH_TOKENS:
-            yield batch
-            batch = []
-        batch.append(place)
-    if batch:
-        yield batch
+    budget = batch_tokens(backbone.device, backbone.config.hidden_size)
+    batched = batches([len(row) for row in rows], budget)
+    measured = dict(pair for pairs in each_on_a_core(read, batched, backbone.device) for pair in pairs)
+    return [measured[place] for place in range(len(rows))]

@@ -55,7 +55,7 @@ def test_likelihood_is_the_mean_log_probability_of_the_question_whatever_the_bat
         logs = torch.log_softmax(model.decoder(torch.tensor([[*row, *question]]))[0], -1)
         each = [logs[len(row) - 1 + place, token] for place, token in enumerate(question)]
         assert score == pytest.approx(float(torch.stack(each).mean()), abs=1e-4)
-    monkeypatch.setattr(rerankers, "BATCH_TOKENS", 1)
+    monkeypatch.setattr(rerankers, "batch_tokens", lambda device, hidden_size: 1)
     alone, same = Likelihood(model).scores(query, PASSAGES)
     assert alone == pytest.approx(scores, abs=1e-4)
     assert same == tokens
