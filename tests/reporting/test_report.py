@@ -103,6 +103,14 @@ def test_an_ablation_belongs_to_the_systems_that_took_it(tmp_path: Path) -> None
     assert cell(pooled, "rag-bm25 k=1").seeds == [42, 43]
 
 
+def test_switches_stand_in_the_order_of_their_numbers(tmp_path: Path) -> None:
+    for size in (128, 16, 32):
+        write_run(tmp_path / str(size), ablate={"chunk": str(size)}, systems={"msa": (None,)})
+    write_run(tmp_path / "as-it-is", systems={"msa": (None,)})
+    pooled, _ = read(tmp_path)
+    assert [one.series.label for one in pooled.cells] == ["msa", "msa chunk=16", "msa chunk=32", "msa chunk=128"]
+
+
 def test_questions_asked_twice_are_remarked_on_and_counted_by_question(tmp_path: Path) -> None:
     write_run(tmp_path / "one", systems={"msa": (None,)}, config={"device": "cpu"})
     write_run(tmp_path / "two", systems={"msa": (None,)}, config={"device": "cuda"})

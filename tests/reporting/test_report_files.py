@@ -49,6 +49,22 @@ def test_figures_of_labels_that_look_alike_have_files_of_their_own(tmp_path: Pat
 
 
 @pytest.mark.slow
+def test_a_figure_says_only_what_its_own_numbers_rest_on(command: Command, tmp_path: Path) -> None:
+    write_run(tmp_path / "runs" / "msa", systems={"msa": (None,)})
+    write_run(tmp_path / "runs" / "off", systems={"msa": (None,)}, ablate={"interleave": "off"})
+    write_run(tmp_path / "runs" / "rag", systems={"rag-bm25": ("k=1",)}, samples=2, seed=43)
+    status, _, error = command("report", str(tmp_path / "runs"), "--out", "made")
+    assert status == 0, error
+    for name, rests_on in (
+        ("ablations-niah-16k-msa", "8 samples each, seed 42"),
+        ("heat-niah-depth-rag-bm25-k-1", "4 samples each, seed 43"),
+        ("decay-niah-string-match-all", "4 to 8 samples each, seeds 42, 43"),
+    ):
+        words = re.sub(r"<[^>]*>|\s+", " ", Path(f"made/figures/{name}.svg").read_text())
+        assert rests_on in re.sub(r"\s+", " ", words)
+
+
+@pytest.mark.slow
 def test_every_figure_and_table_says_what_its_numbers_rest_on(command: Command, tmp_path: Path) -> None:
     out = tmp_path / "out"
     status, _, _ = command("report", str(REFERENCE), "--out", str(out))

@@ -70,13 +70,12 @@ def _drawings(cells: Sequence[Cell], progress: Progress) -> list[Drawing]:
         kinds = (decay_curves, ablation_bars, heat_maps, cost_quality, time_and_memory)
         tasks = dict.fromkeys(cell.task for cell in cells)
         for kind, task in product(kinds, tasks):
-            own = [cell for cell in cells if cell.task == task]
-            for drawing in kind(own):
+            for drawing in kind([cell for cell in cells if cell.task == task]):
                 # Labels that differ in signs alone would share a file.
                 number = sum(one.name.startswith(drawing.name) for one in made)
                 taken = any(one.name == drawing.name for one in made)
                 name = f"{drawing.name}-{number + 1}" if taken else drawing.name
-                made.append(replace(drawing, name=name, caption=f"{drawing.caption} {source(own)}"))
+                made.append(replace(drawing, name=name, caption=f"{drawing.caption} {source(drawing.cells)}"))
                 progress("drawing", len(made), None, "figures")
     return made
 

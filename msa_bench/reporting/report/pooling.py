@@ -8,6 +8,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from itertools import chain
 from statistics import fmean
 from typing import Any
 
@@ -42,6 +43,11 @@ class Series:
         parts = [self.system, self.variant, *(f"{key}={value}" for key, value in self.own)]
         extra = ", ".join(filter(None, (self.model, self.data)))
         return " ".join(filter(None, parts)) + (f" ({extra})" if extra else "")
+
+    @property
+    def order(self) -> tuple[Any, ...]:
+        """By which series of one system are sorted: few switches before many, `chunk=16` before `chunk=128`."""
+        return len(self.own), natural_key(*chain.from_iterable(self.own))
 
 
 @dataclass(frozen=True, eq=False)
@@ -166,7 +172,7 @@ def pool(runs: Sequence[Run]) -> Pooled:
 def _rank(series: Series, systems: Sequence[str]) -> tuple[Any, ...]:
     place = systems.index(series.system) if series.system in systems else len(systems)
     parts = natural_key(series.variant, series.model, series.data)
-    return place, parts[0], len(series.own), series.own, *parts[1:], series.weights
+    return place, parts[0], *series.order, *parts[1:], series.weights
 
 
 def _weights(run: Run, system: str) -> str:

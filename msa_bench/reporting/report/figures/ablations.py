@@ -23,7 +23,7 @@ def ablation_bars(cells: Sequence[Cell]) -> Iterator[Drawing]:
         groups[key].append(cell)
     for group in groups.values():
         if len(group) > 1:
-            yield _bars(sorted(group, key=lambda cell: (len(cell.series.own), cell.series.own)))
+            yield _bars(sorted(group, key=lambda cell: cell.series.order))
 
 
 def _bars(cells: Sequence[Cell]) -> Drawing:
@@ -65,6 +65,7 @@ def _bars(cells: Sequence[Cell]) -> Drawing:
         + (" †: from a run that is not finished." if any(not cell.finished for cell in cells) else ""),
         "; ".join(says) + ".",
         figure,
+        cells,
     )
 
 

@@ -59,6 +59,7 @@ def cost_quality(cells: Sequence[Cell]) -> Iterator[Drawing]:
             "those of a question's prompts, not of the memory's encoding; the table of runs names the machines.",
             "; ".join(_point(cell) for cell in own) + ".",
             figure,
+            own,
         )
 
 
@@ -137,4 +138,5 @@ def time_and_memory(cells: Sequence[Cell]) -> Iterator[Drawing]:
             "The peak is that of the run's process, shared by all its systems.",
             "; ".join(says) + ".",
             figure,
+            own,
         )

@@ -63,9 +63,8 @@ def _decay(task: str, score: str, cells: Sequence[Cell]) -> Drawing:
     if any(not cell.finished for cell in cells):
         caption += " †: from a run that is not finished."
     caption += "".join(f" {lacking}." for lacking in _lacking(cells))
-    return Drawing(
-        file_name("decay", task, score), f"{task}: {score} over memory length", caption, "; ".join(says) + ".", figure
-    )
+    title = f"{task}: {score} over memory length"
+    return Drawing(file_name("decay", task, score), title, caption, "; ".join(says) + ".", figure, cells)
 
 
 def _lacking(cells: Sequence[Cell]) -> Iterator[str]:

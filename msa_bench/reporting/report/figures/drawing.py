@@ -17,6 +17,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, NullFormatter, NullLocator
 
 from msa_bench.reporting.plots import COLOURS, MARKERS
+from msa_bench.reporting.report.pooling import Cell
 from msa_bench.reporting.report.runs import length_name
 
 # The page replaces these by its own colours, so that a figure follows the reader's light or dark theme.
@@ -27,13 +28,14 @@ WIDTH = 4.6
 
 @dataclass(frozen=True, eq=False)
 class Drawing:
-    """One figure with its title, a caption that says what to see by what, and `says`, its content in words."""
+    """One figure of `cells`, its title, a caption that says what to see by what, and `says`, its content in words."""
 
     name: str
     title: str
     caption: str
     says: str
     figure: Figure
+    cells: Sequence[Cell]
 
     @cached_property
     def svg(self) -> str:

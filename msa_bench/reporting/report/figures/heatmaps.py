@@ -51,6 +51,7 @@ def _by_system(task: str, cells: Sequence[Cell]) -> Drawing:
         "Mean of the subtasks' means; below it the number of samples.",
         _in_words(grid, rows, [length_name(length) for length in lengths]),
         figure,
+        cells,
     )
 
 
@@ -75,6 +76,7 @@ def _by_depth(task: str, cells: Sequence[Cell]) -> Drawing:
         "over samples of all subtasks; below it their number.",
         _in_words(grid, rows, columns),
         _map(grid, rows, columns, "depth"),
+        cells,
     )
 
 
