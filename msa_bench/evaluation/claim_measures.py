@@ -72,7 +72,8 @@ def needle_drop(short: str, long: str) -> Measure:
         if not ends:
             return f"no run of msa on niah at {long} is here{_nearest(points, long)}"
         end = _best(ends)
-        starts = [point for point in points if (point.model, point.subtasks) == (end.model, end.subtasks)]
+        same = end.model, end.weights, end.subtasks
+        starts = [point for point in points if (point.model, point.weights, point.subtasks) == same]
         exact = [point for point in starts if point.length == parse_length(short)]
         if not exact:
             # Over a longer stretch more is lost, so a drop from another length decides nothing.
