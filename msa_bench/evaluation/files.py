@@ -1,8 +1,9 @@
-"""The files of a run directory by name, and reading one that holds a JSON object."""
+"""The files of a run directory by name, reading one that holds a JSON object, and what a record says of weights."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -23,3 +24,8 @@ def read_object(file: Path, what: str | None = None, advice: str = "") -> dict[s
     if not isinstance(content, dict):
         raise UserError(f"{before}{file} does not hold a JSON object{after}.")
     return content
+
+
+def weights_of(described: Mapping[str, Any]) -> dict[str, Any]:
+    """What tells the weights of a system apart, as far as its description in a record says."""
+    return {part: described.get(part) for part in ("weights_sha256", "adapter_files")}

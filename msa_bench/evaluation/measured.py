@@ -14,7 +14,7 @@ from typing import Any
 
 from msa_bench.errors import UserError
 from msa_bench.evaluation.combined import Estimate
-from msa_bench.evaluation.files import RECORD, SUMMARY
+from msa_bench.evaluation.files import RECORD, SUMMARY, weights_of
 from msa_bench.evaluation.samples import row_name
 from msa_bench.evaluation.store import read_json
 from msa_bench.lengths import format_length, parse_length
@@ -41,7 +41,7 @@ class Point:
     source: str
     notes: tuple[str, ...] = ()
     seed: int | None = None
-    weights: str = ""
+    weights: Mapping[str, object] = field(default_factory=dict)
 
     @property
     def length_name(self) -> str:
@@ -148,7 +148,7 @@ def _points(directory: Path, record: Mapping[str, Any], summary: Mapping[str, An
                     f"{row_name(row['system'], row['variant'])}: {note}" for note in described.get("notes") or ()
                 ),
                 seed=config.get("seed"),
-                weights=json.dumps([described.get(part) for part in ("weights_sha256", "adapter_files")]),
+                weights=weights_of(described),
             )
 
 

@@ -12,6 +12,7 @@ from itertools import chain
 from statistics import fmean
 from typing import Any
 
+from msa_bench.evaluation.files import weights_of
 from msa_bench.evaluation.samples import natural_key
 from msa_bench.evaluation.statistics import Interval, mean_interval, stratified_interval
 from msa_bench.reporting.report.runs import Line, Run, length_name
@@ -178,9 +179,8 @@ def _rank(series: Series, systems: Sequence[str]) -> tuple[Any, ...]:
 def _weights(run: Run, system: str) -> str:
     """What answers, as far as it is recorded: the model's name, its hashes and another reader's name, as JSON."""
     said = run.record["systems"].get(system) or {}
-    parts = {key: said.get(key) for key in ("weights_sha256", "adapter_files")}
     name = run.config.get("reader") if system != "msa" and run.config.get("reader") else run.config.get("model")
-    return json.dumps([name, parts], sort_keys=True)
+    return json.dumps([name, weights_of(said)], sort_keys=True)
 
 
 def _model_names(runs: Iterable[Run]) -> dict[tuple[str, str], str]:
