@@ -1,4 +1,7 @@
-"""Extractions on disk: a JSON line per passage, appended as they come, so that none is ever made twice."""
+"""Extractions on disk: a JSON line per passage, appended as they come, so that none is ever made twice.
+
+Runs that go on at the same time append to the same file.
+"""
 
 from __future__ import annotations
 
@@ -52,7 +55,7 @@ class ExtractionCache:
         """Extract and append, each passage as soon as it is read; the keys of those whose replies were unusable."""
         failed: set[bytes] = set()
         self.file.parent.mkdir(parents=True, exist_ok=True)
-        with self.file.open("ab") as file:
+        with self.file.open("ab", buffering=0) as file:
             if file.tell() and not _ends_in_line_break(self.file):
                 file.write(b"\n")
             for key, extraction in zip(new, self.backend.extract(list(new.values())), strict=True):
@@ -61,10 +64,11 @@ class ExtractionCache:
                     self.failed += 1
                     failed.add(key)
                     continue
-                self._places[key] = file.tell()
                 row = {"key": key.hex(), "entities": extraction.entities, "triples": extraction.triples}
-                file.write(json.dumps(row).encode() + b"\n")
-                file.flush()
+                line = json.dumps(row).encode() + b"\n"
+                file.write(line)
+                # Where the line begins is known only now: another run may have appended its own before it.
+                self._places[key] = file.tell() - len(line)
         return failed
 
     def _read(self, place: int, stored: Iterable[bytes]) -> Extraction:

@@ -114,6 +114,19 @@ def test_a_killed_extraction_continues_without_repeating_a_passage(tmp_path: Pat
     assert third.read == []
 
 
+def test_runs_that_extract_at_the_same_time_each_read_their_own_passages(tmp_path: Path) -> None:
+    other = ExtractionCache(Heuristic(), tmp_path)
+
+    class Beside(Heuristic):
+        def extract(self, passages: Sequence[str]) -> Iterator[Extraction]:
+            for passage in passages:
+                list(other.extract([f"Gary Winick\nAnother film is {passage}"], 1))
+                yield by_rules(passage)
+
+    found = list(ExtractionCache(Beside(), tmp_path).extract(FILMS.texts, len(FILMS)))
+    assert found == [by_rules(text) for text in FILMS.texts]
+
+
 def test_an_unusable_reply_is_counted_and_asked_for_again(tmp_path: Path) -> None:
     cache = ExtractionCache(Counting(fails=FILMS.texts[1]), tmp_path)
     assert [one.failed for one in cache.extract(FILMS.texts, len(FILMS))] == [False, True, *[False] * 4]
