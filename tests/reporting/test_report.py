@@ -82,6 +82,17 @@ def test_runs_of_other_data_are_never_pooled(tmp_path: Path) -> None:
     assert all(f"{tmp_path / name}" in remark for name in ("one", "two", "three"))
 
 
+def test_a_second_seed_joins_the_runs_that_asked_as_many_at_its_length(tmp_path: Path) -> None:
+    write_run(tmp_path / "a-many", samples=12)
+    write_run(tmp_path / "b-few", samples=2, data="others")
+    write_run(tmp_path / "c-many", samples=12, length=131072)
+    write_run(tmp_path / "d-some", samples=4, length=131072, data="others")
+    write_run(tmp_path / "e-some", samples=4, length=131072, seed=43)
+    pooled, _ = read(tmp_path)
+    assert cell(pooled, "msa (data A)", 131072).seeds == [42]
+    assert cell(pooled, "msa (data B)", 131072).seeds == [42, 43]
+
+
 def test_other_weights_of_one_name_are_never_pooled(tmp_path: Path) -> None:
     write_run(tmp_path / "one", systems={"msa": (None,), "rag": (None,)})
     write_run(tmp_path / "two", systems={"msa": (None,)}, adapter="another", seed=43)

@@ -220,9 +220,9 @@ def _data_names(runs: Sequence[Run], remarks: list[str]) -> list[str]:
                     fitting.append(group)
                 else:
                     reasons[reason] = None
-            samples = runs[place].config.get("samples")
-            alike = [group for group in fitting if runs[group[0]].config.get("samples") == samples]
-            chosen = next(iter(alike or fitting), None)
+            chosen = max(
+                fitting, key=lambda group: max(_alike(runs[place], runs[other]) for other in group), default=None
+            )
             if chosen is None:
                 groups.append([place])
             else:
@@ -248,6 +248,12 @@ def _conflict(one: Run, other: Run) -> str | None:
         if first[place] != second[place]:
             return f"other documents or questions at {length_name(place[0])}, seed {place[1]}"
     return None
+
+
+def _alike(one: Run, other: Run) -> tuple[bool, bool]:
+    """Whether the two asked as many questions, and whether at the same length as well; greater is more alike."""
+    same = one.config.get("samples") == other.config.get("samples")
+    return same, same and one.length == other.length
 
 
 def _letters(number: int) -> str:
