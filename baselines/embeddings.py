@@ -7,6 +7,7 @@ interrupted run continues with what it has, and a corpus that shares passages wi
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable
 from hashlib import blake2b
 from itertools import islice
@@ -93,7 +94,7 @@ class EmbeddingCache:
         # Named by content: two processes that embed the same texts write the same files.
         stem = blake2b(rows.tobytes(), digest_size=8).hexdigest()
         for kind, array in (("vectors", vectors), ("keys", rows)):
-            part = self.directory / f".{stem}.{kind}.{id(array)}"
+            part = self.directory / f".{stem}.{kind}.{os.getpid()}"
             with part.open("wb") as file:
                 np.save(file, array, allow_pickle=False)
             part.replace(self.directory / f"{stem}.{kind}.npy")
