@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from baselines.encoders import Vectors
+from msa_bench.contracts import Progress, no_progress
 from msa_bench.errors import UserError
 
 SYNONYM_COSINE = 0.8
@@ -49,7 +50,7 @@ class Graph:
         return np.asarray(found)
 
 
-def synonyms(names: Mapping[str, int], vectors: Vectors) -> tuple[Ints, Floats]:
+def synonyms(names: Mapping[str, int], vectors: Vectors, progress: Progress = no_progress) -> tuple[Ints, Floats]:
     """Pairs `[edges, 2]` of entity numbers with cosines of at least 0.8, at most 100 for one name, and the cosines.
 
     Names of two letters and digits or fewer have none. Up to `EXACT_NAMES` every pair is compared. Above, names meet
@@ -61,10 +62,14 @@ def synonyms(names: Mapping[str, int], vectors: Vectors) -> tuple[Ints, Floats]:
     )
     pairs: list[Ints] = []
     cosines: list[Floats] = []
-    for cell in _cells(long_enough, vectors):
+    cells = _cells(long_enough, vectors, progress)
+    done, total = 0, sum(len(cell) ** 2 for cell in cells)
+    for cell in cells:
         inside = vectors[cell]
         for start in range(0, len(cell), 1024):
+            progress("compare names", done, total, "pairs")
             near = inside[start : start + 1024] @ inside.T
+            done += near.size
             rows, columns = np.nonzero(near >= SYNONYM_COSINE)
             keep = columns > rows + start
             rows, columns = rows[keep], columns[keep]
@@ -82,7 +87,7 @@ def synonyms(names: Mapping[str, int], vectors: Vectors) -> tuple[Ints, Floats]:
     return unique, np.concatenate(cosines)[first]
 
 
-def _cells(numbers: Ints, vectors: Vectors) -> list[Ints]:
+def _cells(numbers: Ints, vectors: Vectors, progress: Progress = no_progress) -> list[Ints]:
     """Groups of `numbers` in which near vectors meet; a number may be in two."""
     if len(numbers) <= EXACT_NAMES:
         return [numbers]
@@ -90,6 +95,7 @@ def _cells(numbers: Ints, vectors: Vectors) -> list[Ints]:
     centres = vectors[np.random.default_rng(0).choice(numbers, size, replace=False)]
     nearest = np.empty((len(numbers), 2), np.int64)
     for start in range(0, len(numbers), 4096):
+        progress("group names", start, len(numbers), "names")
         near = vectors[numbers[start : start + 4096]] @ centres.T
         nearest[start : start + 4096] = np.argpartition(-near, 1, axis=1)[:, :2]
     order = np.argsort(nearest.ravel(), kind="stable")

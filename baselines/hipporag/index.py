@@ -98,8 +98,7 @@ def build(extractions: Iterable[Extraction], passages: int, cache: EmbeddingCach
         fact_mentions.add(passage, told)
     name_vectors = cache.embed(names, len(names), progress, "names")
     fact_vectors = cache.embed((" ".join(fact) for fact in facts), len(facts), progress, "facts")
-    progress("compare names", 0, len(names), "names")
-    same, cosines = synonyms(names, name_vectors)
+    same, cosines = synonyms(names, name_vectors, progress)
     ends_of = np.array(ends, np.int64).reshape(-1, 2)
     progress("lay the graph", 0, None, "")
     graph = Graph(

@@ -210,6 +210,25 @@ def test_names_in_cells_find_nearly_all_synonyms_that_comparing_all_finds(monkey
     assert len(some) >= 0.9 * len(every)
 
 
+def test_comparing_names_tells_how_far_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(graph, "EXACT_NAMES", 100)
+    told: dict[str, list[tuple[int, int | None]]] = {}
+    vectors = np.random.default_rng(2).standard_normal((600, 8)).astype(np.float32)
+    synonyms(
+        {f"name {number}": number for number in range(600)},
+        vectors,
+        lambda step, done, total, unit: told.setdefault(step, []).append((done, total)),
+    )
+    assert list(told) == ["group names", "compare names"]
+    done = [one for one, _ in told["compare names"]]
+    total = told["compare names"][0][1]
+    assert {most for _, most in told["compare names"]} == {total}
+    assert len(done) > 10
+    assert done == sorted(set(done))
+    assert total is not None
+    assert total / 2 < done[-1] < total
+
+
 def test_cells_bound_the_comparisons(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(graph, "EXACT_NAMES", 100)
     alike = np.ones((5000, 1), np.float32)
