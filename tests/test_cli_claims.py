@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from conftest import Command
-from run_directories import MSA, QWEN3_4B, write_run
+from run_directories import MSA, QWEN3_4B, change, write_run
 
 from msa_bench.evaluation.claim_measures import Measurement
 from msa_bench.evaluation.claimed import WAYS
@@ -131,12 +131,52 @@ def test_a_gain_is_over_the_baselines_best_variant(command: Command) -> None:
     assert "questions against" not in found["why"]
 
 
-def test_a_gain_over_a_system_that_was_asked_less_says_so(command: Command) -> None:
-    for name, system, count in (("a", "msa", 100), ("b", "hipporag k=1", 40)):
-        scores = {system: {"musique": [1.0, 0.0] * (count // 2)}}
-        write_run(Path(name), scores, score="f1", config={"task": "musique"})
+def test_a_gain_over_a_system_that_was_asked_less_is_over_the_questions_of_both(command: Command) -> None:
+    # The last 60 questions, which only msa was asked, are all right.
+    for name, system, scores in (("a", "msa", [1.0, 0.0] * 20 + [1.0] * 60), ("b", "hipporag k=1", [1.0, 0.0] * 20)):
+        write_run(Path(name), {system: {"musique": scores}}, score="f1", config={"task": "musique"})
     found = claims(command, "a", "b")["same-backbone-hipporag"]
+    assert (found["ours"]["mean"], found["samples"]) == (0.0, 40)
+    assert "paired by question" in found["why"]
+    Path("b/samples.jsonl").unlink()
+    found = claims(command, "a", "b")["same-backbone-hipporag"]
+    assert found["ours"]["mean"] == pytest.approx(0.6)
     assert "musique with 100 questions against 40" in found["why"]
+    assert "of independent means" in found["why"]
+
+
+def test_a_small_loss_on_the_same_questions_shows_where_they_can_be_paired(command: Command) -> None:
+    def measured() -> dict[str, Any]:
+        return claims(command, "r")["interleave-average"]
+
+    for task, share in (("hotpotqa", 10), ("natural_questions", 0)):
+        for name, ablate, lost in (("on", {}, 0), ("off", {"interleave": "off"}, share)):
+            scores = [1.0] * (50 - lost) + [0.0] * (50 + lost)
+            config = {"task": task, "length": None, "ablate": ablate}
+            write_run(Path("r", task, name), {"msa": {"bank": scores}}, score="f1", config=config)
+    found = measured()
+    assert found["ours"]["mean"] == pytest.approx(0.1)
+    assert found["ours"]["low"] > 0.04
+    assert found["verdict"] == "partly"
+    # Other documents, and the questions are not the same although their names are.
+    other = [{"subtask": "bank", "documents_fingerprint": "other", "questions_sha256": "qbank", "notes": []}]
+    change(Path("r/hotpotqa/off/run.json"), datasets=other)
+    found = measured()
+    assert found["ours"]["mean"] == pytest.approx(0.1)
+    assert found["ours"]["low"] < 0
+    assert (found["verdict"], "of independent means" in found["why"]) == ("not reproduced", True)
+
+
+def test_runs_that_share_only_some_questions_are_not_paired(command: Command) -> None:
+    for name, ablate, first in (("on", {}, 0), ("off", {"interleave": "off"}, 30)):
+        config = {"task": "hotpotqa", "length": None, "ablate": ablate}
+        run = write_run(Path("r", name), {"msa": {"bank": [1.0, 0.5] * 25}}, score="f1", config=config)
+        lines = [json.loads(line) for line in (run / "samples.jsonl").read_text().splitlines()]
+        for place, line in enumerate(lines):
+            line["sample_id"] = f"bank/{first + place}"
+        (run / "samples.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    found = claims(command, "r")["interleave"]
+    assert (found["samples"], "of independent means" in found["why"]) == (50, True)
 
 
 def test_the_growth_of_encoding_is_a_slope_over_lengths(command: Command) -> None:

@@ -68,6 +68,22 @@ def test_systems_are_matched_by_name_and_two_different_ones_can_be_named(command
     assert pair["unpaired"] == [5, 0]
 
 
+def test_runs_of_more_and_fewer_questions_over_the_same_documents_are_compared_on_those_of_both(
+    command: Command,
+) -> None:
+    write_run(Path("more"), {"msa": {"one": [1, 0, 1, 0, 1, 1]}})
+    write_run(Path("fewer"), {"msa": {"one": [1, 1, 1]}})
+    datasets = json.loads(Path("fewer/run.json").read_text())["datasets"]
+    change(Path("fewer/run.json"), datasets=[{**datasets[0], "questions_sha256": "of three"}])
+    (pair,) = compared(command, "more", "fewer")["comparisons"]
+    assert (pair["overall"]["n"], pair["overall"]["gained"], pair["unpaired"]) == (3, 1, [3, 0])
+    # A question that says something else is another one, whatever its name.
+    lines = Path("fewer/samples.jsonl").read_text()
+    Path("fewer/samples.jsonl").write_text(lines.replace("What is number 1?", "What is number one?"))
+    (pair,) = compared(command, "more", "fewer")["comparisons"]
+    assert (pair["overall"]["n"], pair["overall"]["gained"], pair["unpaired"]) == (2, 0, [4, 1])
+
+
 def test_a_run_that_is_not_finished_is_marked_and_compared_where_both_have_answers(command: Command) -> None:
     write_run(Path("a"), BEFORE)
     write_run(Path("b"), {"msa": {"one": [1, 1], "two": []}}, status="interrupted")

@@ -9,8 +9,9 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from msa_bench.evaluation.combined import Estimate, difference_of, gain_of, loss_of, mean_of
+from msa_bench.evaluation.combined import Estimate, difference_of, gain_of, loss_of, mean_of, ratio_of
 from msa_bench.evaluation.measured import Index, Measured, Point
+from msa_bench.evaluation.paired import ratio_of_points
 from msa_bench.lengths import parse_length
 
 NEEDLES = "string_match_all"
@@ -24,7 +25,10 @@ _BOUNDS = {"rounds", "documents"}
 
 @dataclass(frozen=True)
 class Measurement:
-    """A claim's value as measured; `differs` names every condition that is not the paper's."""
+    """A claim's value as measured; `differs` names every condition that is not the paper's.
+
+    `interval` says, of two systems that are compared, whether their answers were paired.
+    """
 
     value: Estimate
     model: str
@@ -32,6 +36,7 @@ class Measurement:
     samples: int
     sources: Sequence[str]
     differs: Sequence[str]
+    interval: str = ""
 
 
 Measure = Callable[[Measured], Measurement | str]
@@ -106,7 +111,8 @@ def judged_decay(short: str, long: str) -> Measure:
         other = []
         if (start.length, end.length) != (parse_length(short), parse_length(long)):
             other = [f"from {start.length_name} to {end.length_name} instead of {short} to {long}"]
-        return _of([start, end], loss_of(start.value, end.value), f"{start.length_name} to {end.length_name}", other)
+        lost = loss_of(ratio_of(end.value, start.value))
+        return _of([start, end], lost, f"{start.length_name} to {end.length_name}", other)
 
     return measure
 
@@ -124,8 +130,9 @@ def switched_off(switch: str, tasks: Sequence[str]) -> Measure:
         if not pairs:
             return f"no two runs of msa on {' or '.join(tasks)} with and without --ablate {switch} are here"
         with_it, without = ([pair[side] for pair in pairs] for side in (0, 1))
-        value = loss_of(mean_of([one.value for one in with_it]), mean_of([one.value for one in without]))
-        return _of([*with_it, *without], value, _lengths(with_it), _tasks_missing(with_it, tasks))
+        ratio = ratio_of_points(without, with_it)
+        other = [*_tasks_missing(with_it, tasks), *ratio.differs]
+        return _of([*with_it, *without], loss_of(ratio.value), _lengths(with_it), other, ratio.samples, ratio.interval)
 
     return measure
 
@@ -141,14 +148,9 @@ def above(baselines: Mapping[str, str], tasks: Sequence[str]) -> Measure:
             found = _against(measured, system, tasks)
             if found is not None:
                 ours, theirs = found
-                value = gain_of(mean_of([one.value for one in ours]), mean_of([one.value for one in theirs]))
-                other = [*_tasks_missing(ours, tasks), *([differs] if differs else [])]
-                other += [
-                    f"{one.task} with {one.samples} questions against {two.samples}"
-                    for one, two in zip(ours, theirs, strict=True)
-                    if one.samples != two.samples
-                ]
-                return _of([*ours, *theirs], value, _lengths(ours), other)
+                ratio = ratio_of_points(ours, theirs)
+                other = [*_tasks_missing(ours, tasks), *([differs] if differs else []), *ratio.differs]
+                return _of([*ours, *theirs], gain_of(ratio.value), _lengths(ours), other, ratio.samples, ratio.interval)
         return f"no run of msa and {' or '.join(baselines)} on a question-answering bank of the paper is here"
 
     return measure
@@ -225,7 +227,12 @@ def _against(measured: Measured, system: str, tasks: Sequence[str]) -> tuple[lis
 
 
 def _of(
-    points: Sequence[Point], value: Estimate, length: str, other: Sequence[str], samples: int | None = None
+    points: Sequence[Point],
+    value: Estimate,
+    length: str,
+    other: Sequence[str],
+    samples: int | None = None,
+    interval: str = "",
 ) -> Measurement:
     differs = [*other, *other_model(points)]
     if any(point.score == "f1" for point in points):
@@ -236,7 +243,7 @@ def _of(
     differs += list(dict.fromkeys(notes))
     if samples is None:
         samples = min(point.samples for point in points)
-    return Measurement(value, points[0].model, length, samples, [point.source for point in points], differs)
+    return Measurement(value, points[0].model, length, samples, [point.source for point in points], differs, interval)
 
 
 def other_model(found: Sequence[Point | Index]) -> list[str]:

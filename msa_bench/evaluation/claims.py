@@ -75,7 +75,7 @@ def rule(claim: Claim, found: Measurement, effect: bool) -> Ruling:
         verdict, reason = "partly", "the effect is there, but smaller than the paper's"
     else:
         verdict, reason = "not reproduced", "the whole interval misses the paper's value"
-    return Ruling(verdict, "; ".join([reason, *differs]))
+    return Ruling(verdict, "; ".join([reason, *differs, *([found.interval] if found.interval else [])]))
 
 
 def _met(claim: Claim, value: Estimate) -> bool | None:

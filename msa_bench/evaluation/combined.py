@@ -1,8 +1,8 @@
 """Intervals of what is made from independent means, by recovery from their own intervals (MOVER).
 
-Zou and Donner (2008) for sums and differences, Donner and Zou (2012) for ratios. The questions of two runs are often
-the same, and then these intervals are wider than paired ones; but they need no more than each run's mean and interval,
-so means over tasks and ratios of them can be had from summaries.
+Zou and Donner (2008) for sums and differences, Donner and Zou (2012) for ratios. They need no more than each run's mean
+and interval, so means over tasks and ratios of them can be had from summaries. Where two runs answered the same
+questions and their answers are there, `paired` has the narrower interval.
 """
 
 from __future__ import annotations
@@ -53,17 +53,16 @@ def ratio_of(first: Estimate, second: Estimate) -> Estimate:
     return Estimate(a / b, low / (second.high * (2 * b - second.high)), high / (second.low * (2 * b - second.low)))
 
 
-def gain_of(first: Estimate, second: Estimate) -> Estimate:
-    """By which share `first` is above `second`: the ratio less 1."""
-    ratio = ratio_of(first, second)
+def gain_of(ratio: Estimate) -> Estimate:
+    """By which share the first of a ratio is above the second: the ratio less 1."""
     if ratio.low is None or ratio.high is None:
         return Estimate(ratio.mean - 1)
     return Estimate(ratio.mean - 1, ratio.low - 1, ratio.high - 1)
 
 
-def loss_of(before: Estimate, after: Estimate) -> Estimate:
-    """Which share of `before` is lost in `after`: 1 less the ratio."""
-    gain = gain_of(after, before)
+def loss_of(ratio: Estimate) -> Estimate:
+    """Which share of the second of a ratio is lost in the first: 1 less the ratio."""
+    gain = gain_of(ratio)
     if gain.low is None or gain.high is None:
         return Estimate(-gain.mean)
     return Estimate(-gain.mean, -gain.high, -gain.low)

@@ -1,7 +1,7 @@
 """Two runs, or two systems, on the same questions: paired differences, and which answers changed.
 
-A difference is the second's score minus the first's, so that a gain is positive. Answers are paired by the id of their
-question, and only where both were asked over the same documents.
+A difference is the second's score minus the first's, so that a gain is positive. Answers are paired by their
+question, and only where both were asked over the same documents; what one run alone was asked is left out.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Any
 
 from msa_bench.errors import UserError, unknown
 from msa_bench.evaluation.files import RECORD
-from msa_bench.evaluation.finished import DATA_HASHES, Line, Run, read_run, value_of
+from msa_bench.evaluation.finished import DOCUMENTS, Line, Run, pair_lines, read_run, value_of
 from msa_bench.evaluation.judge.grades import span_of
 from msa_bench.evaluation.statistics import bounded_difference, holm
 
@@ -119,12 +119,11 @@ def _require_same_data(first: Run, second: Run) -> None:
     if not shared:
         raise UserError(f"{first.directory} and {second.directory} have no subtask in common to compare.")
     for subtask in shared:
-        for key in DATA_HASHES:
-            if first.data[subtask][key] != second.data[subtask][key]:
-                raise UserError(
-                    f"{first.directory} and {second.directory} are runs on different data: {key} of "
-                    f"{subtask or 'the data'} differs; compare runs with the same samples and --data."
-                )
+        if first.data[subtask][DOCUMENTS] != second.data[subtask][DOCUMENTS]:
+            raise UserError(
+                f"{first.directory} and {second.directory} are runs on different data: {DOCUMENTS} of "
+                f"{subtask or 'the data'} differs; compare runs with the same samples and --data."
+            )
 
 
 def _matched_rows(
@@ -150,15 +149,11 @@ def _comparison(matched: Sequence[tuple[Run, Run]], rows: tuple[str, str], score
     pairs: list[Pair] = []
     unpaired = [0, 0]
     for runs in matched:
-        lines = [
-            {(line["sample_id"], line["repeat"]): line for line in run.rows.get(row, ())}
-            for run, row in zip(runs, rows, strict=True)
-        ]
-        both = [key for key in lines[0] if key in lines[1]]
+        lines = [run.rows.get(row, ()) for run, row in zip(runs, rows, strict=True)]
+        both = pair_lines(*lines)
         for side in (0, 1):
             unpaired[side] += len(lines[side]) - len(both)
-        for key in both:
-            one, other = lines[0][key], lines[1][key]
+        for one, other in both:
             if score in one["scores"] and score in other["scores"]:
                 scores = value_of(one, score, runs[0].directory), value_of(other, score, runs[1].directory)
                 task, length, _ = _key(runs[0])

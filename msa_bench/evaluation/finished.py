@@ -14,7 +14,8 @@ from msa_bench.evaluation.judge.grades import span_of, with_grades
 from msa_bench.evaluation.samples import row_name
 from msa_bench.evaluation.store import parse_samples
 
-DATA_HASHES = ("documents_fingerprint", "questions_sha256")
+DOCUMENTS = "documents_fingerprint"
+DATA_HASHES = (DOCUMENTS, "questions_sha256")
 """What a record says of a subtask's data; equal hashes mean the same questions over the same documents."""
 
 Line = Mapping[str, Any]
@@ -67,6 +68,15 @@ def read_run(directory: Path) -> Run:
     return Run(directory, record, rows)
 
 
+def pair_lines(first: Sequence[Line], second: Sequence[Line]) -> list[tuple[Line, Line]]:
+    """The lines of two rows that answer the same question in the same repeat, in the order of the first.
+
+    A question is the same if its id, its text and the answers expected are.
+    """
+    others = {_asked(line): line for line in second}
+    return [(line, others[_asked(line)]) for line in first if _asked(line) in others]
+
+
 def value_of(line: Line, score: str, run: Path) -> float:
     """A line's `score`; a `UserError` where it is no number or none between 0 and the score's span."""
     value = line["scores"][score]
@@ -76,6 +86,10 @@ def value_of(line: Line, score: str, run: Path) -> float:
     if not 0 <= value <= span_of(score):
         raise UserError(f"{where} is {value:g}; only scores from 0 to {span_of(score):g} can be compared.")
     return float(value)
+
+
+def _asked(line: Line) -> tuple[object, ...]:
+    return line["sample_id"], line["repeat"], line["question"], tuple(line["gold"])
 
 
 def _lines(file: Path) -> list[dict[str, Any]]:

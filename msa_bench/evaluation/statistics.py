@@ -138,24 +138,29 @@ def question_means(values: Floats, clusters: Sequence[str]) -> Floats:
     return means
 
 
-def decay(
-    long: Sequence[float], short: Sequence[float], clusters: Sequence[str], resamples: int = RESAMPLES
+def paired_ratio(
+    strata: Sequence[tuple[Sequence[float], Sequence[float], Sequence[str]]], resamples: int = RESAMPLES
 ) -> Interval:
-    """What is left of a score at a greater length: mean of `long` over mean of `short` on the same questions.
+    """The mean of the strata's first means over that of their second ones; a stratum is (first, second, clusters).
 
-    The bootstrap resamples questions with both of their scores. No interval where a resample has a short mean of 0, for
-    then the ratio has no bound; a `ValueError` where the short scores are all 0, for then there is no ratio.
+    Both scores of a stratum are of the same questions, and the bootstrap resamples questions with both. No interval
+    where a resample has a second mean of 0, for then the ratio has no bound; a `ValueError` where the second scores are
+    all 0, for then there is no ratio.
     """
-    above, below = (_totals_of(values, clusters) for values in (long, short))
-    if not below.sum() > 0:
-        raise ValueError("a decay needs a score above 0 at the short length")
-    ratio, n = float(above.sum() / below.sum()), len(above)
-    pairs, counts = np.unique(np.stack([above, below], axis=1), axis=0, return_counts=True)
-    picks = np.random.default_rng(SEED).multinomial(n, counts / n, size=resamples)
-    sums = picks @ pairs
-    if len(pairs) < 2 or not (sums[:, 1] > 0).all():
-        return Interval(ratio, None, None, "none (no variation)" if len(pairs) < 2 else "none (ratio unbounded)", n)
-    return Interval(ratio, *_percentiles(sums[:, 0] / sums[:, 1]), "bootstrap of the ratio by question", n)
+    random = np.random.default_rng(SEED)
+    sums, resampled, n, varies = np.zeros(2), np.zeros((resamples, 2)), 0, False
+    for first, second, clusters in strata:
+        pairs = np.stack([question_means(np.asarray(values, float), clusters) for values in (first, second)], axis=1)
+        kinds, counts = _kinds(pairs)
+        sums += pairs.mean(axis=0)
+        resampled += random.multinomial(len(pairs), counts / len(pairs), size=resamples) @ kinds / len(pairs)
+        n, varies = n + len(pairs), varies or len(kinds) > 1
+    if not sums[1] > 0:
+        raise ValueError("a ratio needs a second score above 0")
+    ratio = float(sums[0] / sums[1])
+    if not varies or not (resampled[:, 1] > 0).all():
+        return Interval(ratio, None, None, "none (ratio unbounded)" if varies else "none (no variation)", n)
+    return Interval(ratio, *_percentiles(resampled[:, 0] / resampled[:, 1]), "bootstrap of the ratio by question", n)
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
@@ -178,11 +183,6 @@ def wilson(successes: int, n: int, level: float = LEVEL) -> tuple[float, float]:
     low = (centre - reach) / scale if successes > 0 else 0.0
     high = (centre + reach) / scale if successes < n else 1.0
     return low, high
-
-
-def _totals_of(values: Sequence[float], clusters: Sequence[str]) -> Floats:
-    """The sum of each cluster, in the order of the clusters' names, `[clusters]`."""
-    return _totals(np.asarray(values, float), clusters)[:, 0]
 
 
 def _totals(values: Floats, clusters: Sequence[str]) -> Floats:

@@ -29,7 +29,7 @@ def test_a_ratio_covers_what_simulation_covers() -> None:
 
 
 def test_a_gain_and_a_loss_are_the_ratio_seen_from_either_side() -> None:
-    gain, loss = gain_of(A, B), loss_of(A, B)
+    gain, loss = gain_of(ratio_of(A, B)), loss_of(ratio_of(B, A))
     assert (gain.mean, loss.mean) == pytest.approx((0.6, 0.375))
     assert gain.low is not None
     assert loss.low is not None

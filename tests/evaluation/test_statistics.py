@@ -9,10 +9,10 @@ from scipy import stats
 from msa_bench.evaluation.statistics import (
     agresti_min,
     bounded_difference,
-    decay,
     holm,
     mean_interval,
     paired_difference,
+    paired_ratio,
     stratified_interval,
     wilson,
 )
@@ -173,11 +173,11 @@ def test_holm_keeps_the_chance_of_any_false_alarm() -> None:
     assert 0.035 <= np.mean(alarms) <= 0.06
 
 
-def test_decay_agrees_with_scipys_bootstrap_of_the_ratio() -> None:
+def test_a_paired_ratio_agrees_with_scipys_bootstrap_of_the_ratio() -> None:
     random = np.random.default_rng(13)
     short = random.beta(4, 2, 60)
     long = short * random.uniform(0.7, 1.1, 60)
-    ours = decay(long.tolist(), short.tolist(), ids(long.tolist()))
+    ours = paired_ratio([(long.tolist(), short.tolist(), ids(long.tolist()))])
     theirs = stats.bootstrap(
         (long, short), lambda a, b: a.mean() / b.mean(), paired=True, vectorized=False, n_resamples=4000,
         method="percentile", rng=np.random.default_rng(14),
@@ -186,23 +186,37 @@ def test_decay_agrees_with_scipys_bootstrap_of_the_ratio() -> None:
     assert (ours.low, ours.high) == pytest.approx((theirs.low, theirs.high), abs=0.005)
 
 
-def test_decay_covers_the_true_ratio_about_as_often_as_it_says() -> None:
+def test_a_paired_ratio_covers_the_true_one_about_as_often_as_it_says() -> None:
     random, hits = np.random.default_rng(15), 0
     for _ in range(300):
         ability = random.beta(3, 2, 60)
         short, long = (random.binomial(1, share * ability).astype(float) for share in (1.0, 0.8))
-        interval = decay(long.tolist(), short.tolist(), ids(long.tolist()), resamples=400)
+        interval = paired_ratio([(long.tolist(), short.tolist(), ids(long.tolist()))], resamples=400)
         assert interval.low is not None
         assert interval.high is not None
         hits += interval.low <= 0.8 <= interval.high
     assert 0.90 <= hits / 300 <= 0.98
 
 
-def test_a_decay_from_nothing_or_without_bounds_is_said() -> None:
+def test_a_paired_ratio_over_strata_is_of_the_means_of_their_means() -> None:
+    random = np.random.default_rng(16)
+    strata = [(random.beta(2, 3, n), random.beta(4, 2, n)) for n in (30, 90)]
+    ours = paired_ratio([(first.tolist(), second.tolist(), ids(first.tolist())) for first, second in strata])
+    means = [
+        sum(pair[:, places].mean(axis=1) for pair, places in zip(map(np.array, strata), picks, strict=True))
+        for picks in ([random.integers(0, len(first), len(first)) for first, _ in strata] for _ in range(4000))
+    ]
+    low, high = np.quantile([first / second for first, second in means], [0.025, 0.975])
+    assert ours.mean == pytest.approx(sum(a.mean() for a, _ in strata) / sum(b.mean() for _, b in strata))
+    assert (ours.low, ours.high) == pytest.approx((low, high), abs=0.01)
+    assert ours.n == 120
+
+
+def test_a_ratio_over_nothing_or_without_bounds_is_said() -> None:
     with pytest.raises(ValueError, match="above 0"):
-        decay([0.0, 1.0], [0.0, 0.0], ["a", "b"])
-    assert decay([0.0, 1.0], [0.0, 1.0], ["a", "b"]).method == "none (ratio unbounded)"
-    assert decay([0.5] * 3, [1.0] * 3, ["a", "b", "c"]).low is None
+        paired_ratio([([0.0, 1.0], [0.0, 0.0], ["a", "b"])])
+    assert paired_ratio([([0.0, 1.0], [0.0, 1.0], ["a", "b"])]).method == "none (ratio unbounded)"
+    assert paired_ratio([([0.5] * 3, [1.0] * 3, ["a", "b", "c"])]).low is None
 
 
 def test_a_bounded_difference_stays_honest_where_nothing_or_everything_differs() -> None:
