@@ -167,6 +167,29 @@ def test_a_small_loss_on_the_same_questions_shows_where_they_can_be_paired(comma
     assert (found["verdict"], "of independent means" in found["why"]) == ("not reproduced", True)
 
 
+def test_a_share_of_nothing_is_not_measured(command: Command) -> None:
+    write_run(
+        Path("r"),
+        {"msa": {"musique": [1.0, 0.0]}, "rag-dense k=1": {"musique": [0.0, 0.0]}},
+        score="f1",
+        config={"task": "musique"},
+    )
+    for name, ablate in (("on", {}), ("off", {"interleave": "off"})):
+        config = {"task": "hotpotqa", "length": None, "ablate": ablate}
+        write_run(Path(name), {"msa": {"hotpotqa": [0.0] * 5}}, score="f1", config=config)
+    for length, grade in ((16384, 0.0), (100 * M, 1.0)):
+        config = {"task": "ms_marco", "length": length}
+        write_run(Path(f"judged/{length}"), {"msa": {"ms_marco": [grade] * 5}}, score="judge", config=config)
+    found = claims(command, "r", "on", "off", "judged")
+    for claim, why in (
+        ("same-backbone-rag", "rag-dense has nothing right on musique here"),
+        ("interleave", "msa has nothing right on hotpotqa here"),
+        ("decay", "a mean grade of 0 on ms_marco at 16K"),
+    ):
+        assert found[claim]["verdict"] == "not measured"
+        assert why in found[claim]["why"]
+
+
 def test_runs_that_share_only_some_questions_are_not_paired(command: Command) -> None:
     for name, ablate, first in (("on", {}, 0), ("off", {"interleave": "off"}, 30)):
         config = {"task": "hotpotqa", "length": None, "ablate": ablate}

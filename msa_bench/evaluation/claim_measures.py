@@ -111,6 +111,8 @@ def judged_decay(short: str, long: str) -> Measure:
         other = []
         if (start.length, end.length) != (parse_length(short), parse_length(long)):
             other = [f"from {start.length_name} to {end.length_name} instead of {short} to {long}"]
+        if not start.value.mean:
+            return f"msa has a mean grade of 0 on ms_marco at {start.length_name} here, of which nothing can be lost"
         lost = loss_of(ratio_of(end.value, start.value))
         return _of([start, end], lost, f"{start.length_name} to {end.length_name}", other)
 
@@ -131,6 +133,8 @@ def switched_off(switch: str, tasks: Sequence[str]) -> Measure:
             return f"no two runs of msa on {' or '.join(tasks)} with and without --ablate {switch} are here"
         with_it, without = ([pair[side] for pair in pairs] for side in (0, 1))
         ratio = ratio_of_points(without, with_it)
+        if ratio is None:
+            return f"msa has nothing right on {_names(with_it)} here, of which nothing can be lost"
         other = [*_tasks_missing(with_it, tasks), *ratio.differs]
         return _of([*with_it, *without], loss_of(ratio.value), _lengths(with_it), other, ratio.samples, ratio.interval)
 
@@ -149,6 +153,8 @@ def above(baselines: Mapping[str, str], tasks: Sequence[str]) -> Measure:
             if found is not None:
                 ours, theirs = found
                 ratio = ratio_of_points(ours, theirs)
+                if ratio is None:
+                    return f"{system} has nothing right on {_names(ours)} here, and a share of nothing is none"
                 other = [*_tasks_missing(ours, tasks), *([differs] if differs else []), *ratio.differs]
                 return _of([*ours, *theirs], gain_of(ratio.value), _lengths(ours), other, ratio.samples, ratio.interval)
         return f"no run of msa and {' or '.join(baselines)} on a question-answering bank of the paper is here"
@@ -273,6 +279,10 @@ def _nearest(points: Sequence[Point], length: str) -> str:
         return ""
     near = min(known, key=lambda point: abs(math.log((point.length or 1) / wanted)))
     return f"; the nearest is {near.length_name}: {near.value.mean:.3f} on {near.model}"
+
+
+def _names(points: Sequence[Point]) -> str:
+    return " and ".join(point.task for point in points)
 
 
 def _lengths(points: Sequence[Point]) -> str:

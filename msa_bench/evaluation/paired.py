@@ -34,11 +34,14 @@ class Paired:
     clusters: Sequence[str]
 
 
-def ratio_of_points(first: Sequence[Point], second: Sequence[Point]) -> Ratio:
+def ratio_of_points(first: Sequence[Point], second: Sequence[Point]) -> Ratio | None:
     """The mean of the `first` points over that of the `second`, both of the same tasks in the same order.
 
-    Paired by question if that can be done for every task, else of independent means, whose interval is wider.
+    Paired by question if that can be done for every task, else of independent means, whose interval is wider. None
+    where the mean of the second is 0.
     """
+    if not any(point.value.mean for point in second):
+        return None
     pairs = [paired_scores(one, other) for one, other in zip(first, second, strict=True)]
     known = [pair for pair in pairs if pair is not None]
     if len(known) == len(pairs) and any(any(pair.second) for pair in known):
