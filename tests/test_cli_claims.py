@@ -190,6 +190,16 @@ def test_a_share_of_nothing_is_not_measured(command: Command) -> None:
         assert why in found[claim]["why"]
 
 
+def test_of_two_runs_that_asked_as_much_the_one_with_answers_counts(command: Command) -> None:
+    for name, ablate, right in (("a", {}, 80), ("b", {}, 60), ("off", {"interleave": "off"}, 30)):
+        config = {"task": "hotpotqa", "length": None, "ablate": ablate}
+        scores = [1.0] * right + [0.0] * (100 - right)
+        write_run(Path("r", name), {"msa": {"bank": scores}}, score="f1", config=config)
+    assert claims(command, "r")["interleave"]["ours"]["mean"] == pytest.approx(1 - 30 / 80)
+    Path("r/a/samples.jsonl").unlink()
+    assert claims(command, "r")["interleave"]["ours"]["mean"] == pytest.approx(0.5)
+
+
 def test_runs_that_share_only_some_questions_are_not_paired(command: Command) -> None:
     for name, ablate, first in (("on", {}, 0), ("off", {"interleave": "off"}, 30)):
         config = {"task": "hotpotqa", "length": None, "ablate": ablate}

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from msa_bench.evaluation.combined import Estimate, difference_of, gain_of, loss_of, mean_of, ratio_of
 from msa_bench.evaluation.measured import Index, Measured, Point
-from msa_bench.evaluation.paired import ratio_of_points
+from msa_bench.evaluation.paired import answers_kept, ratio_of_points
 from msa_bench.lengths import parse_length
 
 NEEDLES = "string_match_all"
@@ -206,14 +206,14 @@ def _answers(measured: Measured, task: str, system: str, ablate: Mapping[str, st
 
 
 def _pair(first: Sequence[Point], second: Sequence[Point]) -> tuple[Point, Point] | None:
-    """Two points that differ in the system or switch alone, those with the most samples."""
+    """Two points that differ in the system or switch alone: those with the most samples, and of these kept answers."""
     fitting = [
         (one, other)
         for one in first
         for other in second
         if (one.model, one.length, one.score) == (other.model, other.length, other.score)
     ]
-    return max(fitting, key=lambda pair: min(pair[0].samples, pair[1].samples), default=None)
+    return max(fitting, key=lambda pair: (min(one.samples for one in pair), all(map(answers_kept, pair))), default=None)
 
 
 def _against(measured: Measured, system: str, tasks: Sequence[str]) -> tuple[list[Point], list[Point]] | None:

@@ -64,7 +64,7 @@ def paired_scores(first: Point, second: Point) -> Paired | None:
     None where the answers of one were not kept, where the documents differ, or where each was asked something that the
     other was not; for then the points are better compared by all that each was asked.
     """
-    if first.score != second.score or not all((Path(point.source) / SAMPLES).exists() for point in (first, second)):
+    if first.score != second.score or not (answers_kept(first) and answers_kept(second)):
         return None
     runs = [read_run(Path(point.source)) for point in (first, second)]
     if _documents(runs[0]) != _documents(runs[1]):
@@ -79,6 +79,11 @@ def paired_scores(first: Point, second: Point) -> Paired | None:
         return None
     ours, theirs = ([value_of(pair[side], first.score, runs[side].directory) for pair in scored] for side in (0, 1))
     return Paired(ours, theirs, [str(one["sample_id"]) for one, _ in scored])
+
+
+def answers_kept(point: Point) -> bool:
+    """Whether the answers that a point is the mean of are there, and not its summary alone."""
+    return (Path(point.source) / SAMPLES).exists()
 
 
 def _documents(run: Run) -> dict[str | None, object]:
