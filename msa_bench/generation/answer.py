@@ -21,8 +21,6 @@ from msa_bench.model.prompts import ROUTES, template_head
 
 OPEN_BATCHES = 4
 """Batches of questions that are open at a time, to choose prompts of about one length from."""
-BATCH_TOKENS = 65_536
-"""Tokens of a batch of prompts, padding among them: what its keys, values and masks take is bounded by it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,8 +77,7 @@ class Answerer:
         """Finished cases, in the order they finish; `index` is the place in `questions`.
 
         A batch takes the shortest prompts of the questions that are open: all its prompts are padded to the longest,
-        and one that holds the text of many documents would make a question's first round as dear as its own. Long
-        prompts go a few at a time, whatever `batch_size` says, for what they take grows faster than their length.
+        and one that holds the text of many documents would make a question's first round as dear as its own.
         """
         waiting = deque(Case(index, asked, self.machine.start(asked.text)) for index, asked in enumerate(questions))
         head = self._template()
@@ -90,18 +87,12 @@ class Answerer:
             if len(under_way) <= (OPEN_BATCHES - 1) * self.batch_size:
                 under_way += [waiting.popleft() for _ in range(min(self.batch_size, len(waiting)))]
             under_way.sort(key=lambda case: len(case.state.prompt.tokens))
-            rows = self._rows([len(case.state.prompt.tokens) for case in under_way])
-            batch, under_way = under_way[:rows], under_way[rows:]
+            batch, under_way = under_way[: self.batch_size], under_way[self.batch_size :]
             for case, decision in self._round(batch, head):
                 if decision is Decision.FINISH:
                     yield case
                 else:
                     under_way.append(case)
-
-    def _rows(self, lengths: Sequence[int]) -> int:
-        """How many of the prompts of these ascending `lengths` go through the layers together, at least one."""
-        most = min(self.batch_size, len(lengths))
-        return next((rows for rows in range(most, 1, -1) if rows * lengths[rows - 1] <= BATCH_TOKENS), 1)
 
     @torch.inference_mode()
     def _template(self) -> list[tuple[Tensor, Tensor]]:

@@ -9,7 +9,6 @@ import tiny
 import torch
 from torch import Tensor
 
-from msa_bench.generation import answer
 from msa_bench.generation.answer import Answerer, Asked, Case, asked
 from msa_bench.generation.decode import Session
 from msa_bench.generation.interleave import Interleave, Limits, Switches
@@ -118,29 +117,6 @@ def test_prompts_of_about_one_length_are_read_together(
     # All eight are open at once, so no first round waits for, or is padded to, a prompt that holds documents.
     assert sorted(length for batch in read[:4] for length in batch) == first
     assert max(map(max, read[4:])) > 2 * max(first)
-
-
-def test_long_prompts_are_read_a_few_at_a_time(
-    memory: tuple[Backbone, MemoryBank], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    questions = [seen(text) for text in (*QUESTIONS, *QUESTIONS)]
-    whole = answers(memory, questions)
-    read: list[tuple[int, int]] = []
-    feed = Session.feed
-
-    def noted(self: Session, tokens: Sequence[Sequence[int]], recall: Recall | None = None) -> Tensor:
-        if recall is not None:
-            read.append((len(tokens), max(map(len, tokens))))
-        return feed(self, tokens, recall)
-
-    monkeypatch.setattr(Session, "feed", noted)
-    first = max(len(Interleave(memory[0].tokenizer).start(text).prompt.tokens) for text in QUESTIONS)
-    monkeypatch.setattr(answer, "BATCH_TOKENS", 4 * first)
-    assert [told(case) for case in answers(memory, questions)] == [told(case) for case in whole]
-    assert all(rows == 1 or rows * longest <= 4 * first for rows, longest in read)
-    # First rounds go four or more together, and some later prompt goes alone.
-    assert max(rows for rows, _ in read) >= 4
-    assert min(rows for rows, _ in read) == 1
 
 
 def test_documents_are_routed_to_named_and_shown_only_where_a_question_may_see_them(
